@@ -1,0 +1,42 @@
+"""Environments: a task is reset into them, actions are stepped through them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from agentbench.types import Action, Observation, Task, ToolSpec, record
+
+
+@record
+class EnvStep:
+    """What an environment answers to one action. `terminated`: the task ended; `truncated`: the environment stopped it."""
+
+    observation: Observation
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+
+
+class Environment(Protocol):
+    """Made for one episode, then closed and thrown away."""
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The tools the agent is shown; known after `reset`."""
+        ...
+
+    async def reset(self, task: Task) -> Observation:
+        """Starts the episode; the observation is what the user says first."""
+        ...
+
+    async def step(self, action: Action) -> EnvStep:
+        """Carries out one action. Misuse is an observation with its outcome, never an exception."""
+        ...
+
+    def evidence(self) -> dict[str, Any]:
+        """What only the environment knows at the end, for scorers."""
+        ...
+
+    async def close(self) -> None:
+        """Frees what the episode held."""
+        ...

@@ -1,0 +1,68 @@
+"""History ⇄ prompt tokens, and completion text → Action: one module per model family.
+
+A family says how text is laid out; `TokenTemplate` turns the layout into tokens piece by piece, so that prompts
+grow by appending: the prompt of step n+1 starts with the prompt of step n and the executed action's tokens.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from agentbench.llm import Prompt
+from agentbench.types import Action, History, Step, ToolSpec
+
+
+class Piece(NamedTuple):
+    """A stretch of prompt text. Only in `control` pieces may special tokens be recognised; text that
+    comes from users, tools or models goes into other pieces and can never become a control token."""
+
+    text: str
+    control: bool
+
+
+class Span(NamedTuple):
+    """Token ids of one stretch of a rendered trajectory."""
+
+    ids: tuple[int, ...]
+    step: int | None
+    """Index of the step whose action these tokens are; `None` for prompt and observations."""
+
+
+class Family(Protocol):
+    """Text layout of one model family."""
+
+    stop: tuple[str, ...]
+
+    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
+        """Everything up to where the assistant's first turn begins."""
+        ...
+
+    def action(self, action: Action) -> tuple[Piece, ...]:
+        """The assistant's turn as the model would have to write it, its ending control text included."""
+        ...
+
+    def observation(self, step: Step) -> tuple[Piece, ...]:
+        """What follows an executed action, up to where the assistant's next turn begins."""
+        ...
+
+    def parse(self, completion: str) -> Action:
+        """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
+        ...
+
+
+class Template(Protocol):
+    """History to prompt, completion to action. `parse(render_action(a)) == a` for every action a family can say."""
+
+    stop: tuple[str, ...]
+
+    def render(self, history: History) -> Prompt:
+        """The prompt for the next action."""
+        ...
+
+    def parse(self, completion: str) -> Action:
+        """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
+        ...
+
+    def render_action(self, action: Action) -> str:
+        """The completion text of an action, without the ending control text."""
+        ...
