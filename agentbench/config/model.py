@@ -1,0 +1,83 @@
+"""Which model answers, and where it runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agentbench.config.schema import schema
+
+
+class Dtype(StrEnum):
+    """Number format of weights and activations."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class ApiMode(StrEnum):
+    """Which endpoint of an OpenAI-compatible server is used."""
+
+    CHAT = "chat"
+    """/chat/completions with messages and tool declarations."""
+    COMPLETIONS = "completions"
+    """/completions with the template's own prompt."""
+
+
+@schema
+class TinyModel:
+    """A Qwen3-architecture student of well under a million parameters, trained here from scratch."""
+
+    kind: Literal["tiny"] = "tiny"
+    path: Path | None = None
+    """Folder of a trained student. Off: the cached one of these settings, trained first if it is not there."""
+    hidden_size: Annotated[int, Field(ge=16, le=1024)] = 96
+    layers: Annotated[int, Field(ge=1, le=16)] = 2
+    heads: Annotated[int, Field(ge=1, le=32)] = 4
+    vocab_size: Annotated[int, Field(ge=512, le=65536)] = 2048
+    """Size of the student's own byte-level BPE vocabulary, control tokens included."""
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Requests answered together."""
+
+
+@schema
+class HfModel:
+    """A transformers causal language model run in this process."""
+
+    kind: Literal["hf"] = "hf"
+    path: str
+    """Folder, or name on the hub."""
+    adapter: Path | None = None
+    """Folder of a LoRA adapter for this base model."""
+    dtype: Dtype = Dtype.FLOAT32
+    device: str = "cpu"
+    """torch device: `cpu`, `cuda`, `cuda:1`."""
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Requests answered together."""
+
+
+@schema
+class OpenAIModel:
+    """A model behind an OpenAI-compatible HTTP server."""
+
+    kind: Literal["openai"] = "openai"
+    base_url: str
+    """Address up to and including the version: `http://127.0.0.1:8000/v1`."""
+    name: str
+    """Model name the server knows."""
+    mode: ApiMode = ApiMode.CHAT
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable (or line in `.env`) that holds the key; the key itself is never a value here."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Limit for one attempt, in seconds."""
+    max_retries: Annotated[int, Field(ge=0, le=20)] = 4
+    """Further attempts after 408, 429, 5xx and connection faults."""
+    max_connections: Annotated[int, Field(ge=1)] = 256
+    """Requests under way at once."""
+
+
+ModelConfig = Annotated[TinyModel | HfModel | OpenAIModel, Field(discriminator="kind")]

@@ -1,0 +1,22 @@
+"""What each reward category of a step is worth."""
+
+from __future__ import annotations
+
+from agentbench.config.schema import schema
+
+
+@schema
+class RewardsConfig:
+    """One number per `StepCategory`, added up over an episode."""
+
+    correct_final: float = 1.0
+    wrong_final: float = -0.5
+    correct_refusal: float = 1.0
+    wrong_refusal: float = -0.5
+    gold_call: float = 0.2
+    other_call: float = -0.05
+    repeated_call: float = -0.1
+    bad_call: float = -0.2
+    rule_broken: float = -0.3
+    tool_error: float = -0.1
+    malformed: float = -0.3

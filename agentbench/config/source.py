@@ -1,0 +1,45 @@
+"""Where worlds come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agentbench.config.schema import schema
+
+
+@schema
+class TaskCounts:
+    """Tasks to generate per world and split; fewer come out where a world has too few entities."""
+
+    train: Annotated[int, Field(ge=0)] = 1200
+    validation: Annotated[int, Field(ge=0)] = 150
+    test: Annotated[int, Field(ge=0)] = 300
+
+
+@schema
+class EmbeddedSource:
+    """The domains that come with ordinary Python packages."""
+
+    kind: Literal["embedded"] = "embedded"
+    domains: tuple[str, ...] = ("films", "geography", "chemistry")
+    tasks: TaskCounts = TaskCounts()
+
+
+@schema
+class SqliteSource:
+    """A user's own database file and folder of text."""
+
+    kind: Literal["sqlite"] = "sqlite"
+    database: Path
+    """SQLite file; opened read-only and copied into the world's folder."""
+    documents: Path | None = None
+    """Folder with .txt and .md files, searched recursively. Off: no collection, only API tasks."""
+    name: str = ""
+    """Name of the domain: letters, digits, underscores. Empty: from the file's name."""
+    tasks: TaskCounts = TaskCounts()
+
+
+SourceConfig = Annotated[EmbeddedSource | SqliteSource, Field(discriminator="kind")]

@@ -1,0 +1,26 @@
+"""How a history is written for a model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from agentbench.config.schema import schema
+
+
+class TemplateKind(StrEnum):
+    """One per model family."""
+
+    TINY = "tiny"
+    STUDENT_QWEN3 = "student_qwen3"
+    STUDENT_MISTRAL = "student_mistral"
+    STUDENT_GRANITE3 = "student_granite3"
+    TEACHER = "teacher"
+
+
+@schema
+class TemplateConfig:
+    """The layout, and the tokenizer that turns it into ids."""
+
+    kind: TemplateKind
+    tokenizer: str | None = None
+    """Folder or hub name of a tokenizer. Off: the model's own."""
