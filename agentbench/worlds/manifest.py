@@ -1,0 +1,78 @@
+"""What a prepared world's folder holds, and how to read it.
+
+    world.json            the Manifest below
+    database.sqlite       read-only after it was built
+    documents.jsonl       one Document per line
+    index/                BM25 index over documents.jsonl
+    tasks/<granularity>/<split>.jsonl      one Task per line; the same ids in each granularity
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from agentbench.errors import DataError, PreflightError
+from agentbench.tools.retriever import Collection
+from agentbench.tools.sql.spec import Endpoint, Universe
+from agentbench.types import record
+
+
+@record
+class Manifest:
+    """A world's declarations."""
+
+    name: str
+    title: str
+    topic: str
+    """Topic group that policies speak about: Movies, Geography, Chemistry …"""
+    description: str
+    attribution: str
+    """Source and licence of the data, in one line."""
+    endpoints: tuple[Endpoint, ...]
+    universes: tuple[Universe, ...]
+    collection: Collection | None
+    fingerprint: str
+    """Hash of everything the world was made from; equal fingerprints mean equal worlds."""
+
+
+class World(NamedTuple):
+    """A manifest and where it lies."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "database.sqlite"
+
+    @property
+    def index(self) -> Path:
+        """Folder of the BM25 index."""
+        return self.folder / "index"
+
+    def tasks(self, granularity: str, split: str) -> Path:
+        """The task file of one granularity and split."""
+        return self.folder / "tasks" / granularity / f"{split}.jsonl"
+
+
+def read_world(folder: Path) -> World:
+    """The world in a folder.
+
+    Raises:
+        PreflightError: there is no world in the folder.
+        DataError: its manifest cannot be read.
+    """
+    path = folder / "world.json"
+    if not path.is_file():
+        raise PreflightError(f"no world in {folder}: world.json is missing", "python -m agentbench.prepare")
+    try:
+        manifest = TypeAdapter(Manifest).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(path, f"{place}: {first['msg']}", next_step="python -m agentbench.prepare") from error
+    return World(folder, manifest)
