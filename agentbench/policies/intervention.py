@@ -1,0 +1,47 @@
+"""An agent with an expert at its side, as one policy. Nothing else in the code knows that experts exist."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from agentbench.policies import Policy
+from agentbench.policies.triggers import Trigger
+from agentbench.types import Actor, Alternative, Decision, History
+
+
+class Intervention:
+    """The agent proposes, the trigger decides, and the expert's action is executed where it steps in.
+
+    With `keep_alternative` each decision also holds what the other actor would have done in the same state, so a
+    step-level preference can be read off wherever the two differ.
+    """
+
+    def __init__(self, agent: Policy, expert: Policy, trigger: Trigger, keep_alternative: bool) -> None:
+        self._agent = agent
+        self._expert = expert
+        self._trigger = trigger
+        self._keep_alternative = keep_alternative
+
+    async def act(self, history: History) -> Decision:
+        """The agent's decision, or the expert's with the agent's as an alternative.
+
+        Raises:
+            LlmError: a model behind the agent or the expert could not answer.
+        """
+        proposed = await self._agent.act(history)
+        reason = self._trigger(history, proposed)
+        if not reason and not self._keep_alternative:
+            return proposed
+        expert = await self._expert.act(history)
+        if reason:
+            return _with_alternative(expert, proposed, reason)
+        return _with_alternative(proposed, expert, reason)
+
+
+def _with_alternative(chosen: Decision, other: Decision, reason: str) -> Decision:
+    return dataclasses.replace(
+        chosen,
+        alternatives=(Alternative(other.actor, other.action),),
+        generations=(*chosen.generations, *other.generations),
+        reason=reason if chosen.actor is Actor.EXPERT else "",
+    )

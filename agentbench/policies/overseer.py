@@ -1,0 +1,51 @@
+"""Watches an agent and says why it is stuck, from rules: failing, repeating itself, no progress toward gold.
+
+The overseer is told the task with its gold, the agent is not. It also sees the decision the agent is about to make,
+because an answer given too early ends the turn and could never be corrected afterwards.
+
+What it does not see: a wrong answer after the right calls. It compares evidence, not answers.
+"""
+
+from __future__ import annotations
+
+from agentbench.tasks.gold import progress, same_effect
+from agentbench.types import CallTools, Decision, Final, History, Malformed, Outcome, Step, StepCategory, Task
+
+_PROGRESS = (StepCategory.GOLD_CALL, StepCategory.CORRECT_FINAL, StepCategory.CORRECT_REFUSAL)
+
+
+class RuleOverseer:
+    """Judges the latest `recent_limit` steps of an episode and the decision that is about to follow them."""
+
+    def __init__(self, task: Task, recent_limit: int) -> None:
+        self._task = task
+        self._recent_limit = recent_limit
+
+    def stuck(self, history: History, proposed: Decision) -> str:
+        """Why the agent needs help; empty when it does not."""
+        recent = history.steps[-self._recent_limit :]
+        full = len(recent) == self._recent_limit
+        if full and all(step.observation.outcome.failed for step in recent):
+            return "failing"
+        if full and not any(step.category in _PROGRESS for step in recent):
+            return "no_progress"
+        match proposed.action:
+            case Malformed():
+                return "malformed"
+            case Final():
+                return "answers_too_early" if progress(self._task, history).next is not None else ""
+            case CallTools() as action:
+                return "repeating" if _repeats(action, history) else ""
+
+
+def _repeats(action: CallTools, history: History) -> bool:
+    specs = {spec.name: spec for spec in history.tools}
+    return any(same_effect(action.calls[0], call, specs) for call in _executed(history.steps))
+
+
+def _executed(steps: tuple[Step, ...]) -> list:  # type: ignore[type-arg]
+    return [
+        step.decision.action.calls[0]
+        for step in steps
+        if isinstance(step.decision.action, CallTools) and step.observation.outcome is not Outcome.MALFORMED
+    ]

@@ -1,0 +1,100 @@
+"""Agents with a fixed bad habit. An environment is fair only if each of them scores what its habit deserves."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from agentbench.tasks.answers import REFUSAL
+from agentbench.tasks.gold import read_json
+from agentbench.types import Action, CallTools, Decision, Final, History, ToolCall, ToolSpec
+
+
+class Idle:
+    """Answers "I don't know" at once."""
+
+    async def act(self, history: History) -> Decision:
+        """Always the same answer."""
+        return Decision(Final("I don't know."))
+
+
+class AlwaysRefuse:
+    """Says of every question that it cannot be answered."""
+
+    async def act(self, history: History) -> Decision:
+        """Always a refusal."""
+        return Decision(Final(REFUSAL))
+
+
+class RepeatForever:
+    """Makes one legal call again and again; without any tool it writes nonsense as its answer."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._random = RandomLegal(rng)
+        self._action: Action | None = None
+
+    async def act(self, history: History) -> Decision:
+        """The first action, for ever."""
+        if self._action is None:
+            calls = (random_call(self._random.rng, spec, history) for spec in history.tools)
+            call = next(calls, None)
+            self._action = CallTools((call,)) if call else Final("?")
+        return Decision(self._action)
+
+
+class RandomLegal:
+    """Calls random tools with arguments their schemas allow, and now and then answers with something it has read."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    async def act(self, history: History) -> Decision:
+        """A random legal action."""
+        if not history.tools or self.rng.random() < 0.25:
+            return Decision(Final(self.rng.choice(_texts(history))))
+        spec = self.rng.choice(history.tools)
+        return Decision(CallTools((random_call(self.rng, spec, history),)))
+
+
+def random_call(rng: random.Random, spec: ToolSpec, history: History) -> ToolCall:
+    """A call that satisfies the tool's schema, its strings taken from what was said and observed so far."""
+    properties: dict[str, dict[str, Any]] = spec.parameters.get("properties", {})
+    required = set(spec.parameters.get("required", ()))
+    chosen = {name: schema for name, schema in properties.items() if name in required or rng.random() < 0.5}
+    return ToolCall(spec.name, {name: _value(rng, schema, history) for name, schema in chosen.items()})
+
+
+def _value(rng: random.Random, schema: dict[str, Any], history: History) -> Any:
+    if "enum" in schema:
+        return rng.choice(schema["enum"])
+    kinds = schema.get("type", "string")
+    match rng.choice(kinds) if isinstance(kinds, list) else kinds:
+        case "integer":
+            return rng.randrange(0, 3000)
+        case "number":
+            return rng.randrange(0, 30_000) / 10
+        case "boolean":
+            return rng.random() < 0.5
+        case "array":
+            return [_value(rng, schema.get("items", {}), history) for _ in range(rng.randrange(1, 4))]
+        case "object":
+            return {}
+        case "null":
+            return None
+        case _:
+            return rng.choice(_texts(history))
+
+
+def _texts(history: History) -> list[str]:
+    texts = history.opening.text.replace("?", " ").split() or ["?"]
+    for step in history.steps:
+        texts.extend(_strings(read_json(step.observation.text)))
+    return texts
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _strings(item)]
+    return [text for item in value for text in _strings(item)] if isinstance(value, list) else []

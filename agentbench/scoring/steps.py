@@ -1,0 +1,93 @@
+"""The reward category of a step, from the environment's record and the gold chain, never from the model's claims."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from agentbench.scoring.answers import answer_is_right, is_refusal
+from agentbench.tasks.gold import open_gold, progress
+from agentbench.types import (
+    Action,
+    AnswerType,
+    CallTools,
+    Decision,
+    Final,
+    History,
+    Malformed,
+    Observation,
+    Outcome,
+    Step,
+    StepCategory,
+    Task,
+    ToolKind,
+)
+
+_BY_OUTCOME = {
+    Outcome.MALFORMED: StepCategory.MALFORMED,
+    Outcome.UNKNOWN_TOOL: StepCategory.BAD_CALL,
+    Outcome.BAD_ARGUMENTS: StepCategory.BAD_CALL,
+    Outcome.UNAVAILABLE: StepCategory.BAD_CALL,
+    Outcome.RULE_BROKEN: StepCategory.RULE_BROKEN,
+    Outcome.REPEATED: StepCategory.REPEATED_CALL,
+    Outcome.TOOL_ERROR: StepCategory.TOOL_ERROR,
+}
+
+
+class Graded(NamedTuple):
+    """A step's category and what it is worth."""
+
+    category: StepCategory
+    reward: float
+
+
+class StepGrader:
+    """Grades each step as it happens; the same step in the same history always gets the same grade."""
+
+    def __init__(self, rewards: Mapping[StepCategory, float]) -> None:
+        self._rewards = rewards
+
+    def __call__(self, task: Task, history: History, action: Action, observation: Observation) -> Graded:
+        """The grade of an action carried out after `history`.
+
+        Raises:
+            DataError: the task's gold chain refers to something that does not exist.
+        """
+        category = categorise(task, history, action, observation)
+        return Graded(category, self._rewards[category])
+
+
+def categorise(task: Task, history: History, action: Action, observation: Observation) -> StepCategory:
+    """The category of an action carried out after `history`, given what the environment answered."""
+    match action:
+        case Malformed():
+            return StepCategory.MALFORMED
+        case Final(answer=answer):
+            return _final(task, history, answer)
+        case CallTools():
+            return _call(task, history, action, observation)
+
+
+def _final(task: Task, history: History, answer: str) -> StepCategory:
+    gold = open_gold(task, history).answer
+    if answer_is_right(answer, gold):
+        refused = gold.type is AnswerType.UNANSWERABLE
+        return StepCategory.CORRECT_REFUSAL if refused else StepCategory.CORRECT_FINAL
+    return StepCategory.WRONG_REFUSAL if is_refusal(answer) else StepCategory.WRONG_FINAL
+
+
+def _call(task: Task, history: History, action: CallTools, observation: Observation) -> StepCategory:
+    if observation.outcome is not Outcome.OK:
+        return _BY_OUTCOME[observation.outcome]
+    if _forbidden(task, history, action):
+        return StepCategory.RULE_BROKEN
+    step = Step(Decision(action), observation, StepCategory.OTHER_CALL)
+    after = dataclasses.replace(history, steps=(*history.steps, step))
+    advanced = progress(task, after).met > progress(task, history).met
+    return StepCategory.GOLD_CALL if advanced else StepCategory.OTHER_CALL
+
+
+def _forbidden(task: Task, history: History, action: CallTools) -> bool:
+    kinds: set[ToolKind] = {spec.kind for spec in history.tools if spec.name == action.calls[0].name}
+    return any(kind in kinds for rule in task.rules for kind in rule.forbids)

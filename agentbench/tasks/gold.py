@@ -1,0 +1,169 @@
+"""How far an episode has come along its gold chain, and what the chain asks for next.
+
+The gold chain is a plan, not a script: a call counts as met wherever in the episode it happened, whoever made it,
+and arguments that refer to earlier results (`$var_2.handle$`) are filled in from what was really observed. So an
+expert can take over after any detour, and the same function tells overseers and graders what progress is.
+
+A retriever call is met by any search that brought up the document it was meant to bring up, whatever its words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from agentbench.errors import DataError
+from agentbench.types import CallTools, Final, Gold, History, Outcome, Step, Task, ToolCall, ToolKind, ToolSpec
+
+REFERENCE = re.compile(r"\$var_(\d+)((?:\.[^.$]+)*)\$")
+
+
+class Progress(NamedTuple):
+    """Where the open turn stands."""
+
+    met: int
+    """Gold calls of the open turn, or needed by it, that have happened."""
+    needed: int
+    """Gold calls of the open turn and those of earlier turns that they refer to."""
+    next: CallTools | None
+    """The first needed call that has not happened, its references filled in; `None` when none is left."""
+
+
+class _GoldCall(NamedTuple):
+    number: int
+    turn: int
+    call: ToolCall
+    thought: str
+    document: str
+    """Id of the document a retriever call has to bring up; empty for other calls."""
+
+
+def progress(task: Task, history: History) -> Progress:
+    """Progress along the gold chain of the turn that is open in the history.
+
+    Raises:
+        DataError: a reference in the gold chain points at a call or a path that does not exist.
+    """
+    specs = {spec.name: spec for spec in history.tools}
+    calls = {call.number: call for call in _gold_calls(task)}
+    turn = min(history.turn, len(task.turns) - 1)
+    needed = _needed(calls, turn, task.id)
+    observed: dict[int, Any] = {}
+    ahead: CallTools | None = None
+    for number in needed:
+        gold = calls[number]
+        if any(other not in observed for other in references(gold.call.arguments)):
+            continue
+        resolved = _resolve(gold.call, observed, task.id)
+        step = _matching_step(gold, resolved, history.steps, specs)
+        if step is not None:
+            observed[number] = read_json(step.observation.text)
+        elif ahead is None:
+            ahead = CallTools((resolved,), gold.thought)
+    return Progress(len(observed), len(needed), ahead)
+
+
+def open_gold(task: Task, history: History) -> Gold:
+    """The gold of the turn that is open in the history (the last one once all are answered)."""
+    return task.turns[min(history.turn, len(task.turns) - 1)].gold
+
+
+def same_effect(first: ToolCall, second: ToolCall, specs: Mapping[str, ToolSpec]) -> bool:
+    """Whether two calls do the same: equal names, and equal arguments once defaults are filled in."""
+    if first.name != second.name:
+        return False
+    return _with_defaults(first, specs) == _with_defaults(second, specs)
+
+
+def read_json(text: str) -> Any:
+    """An observation's JSON value, or `None` when its text is not JSON."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def references(arguments: Mapping[str, Any]) -> Iterator[int]:
+    """Numbers of the gold calls that a gold call's arguments refer to."""
+    for value in arguments.values():
+        match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if match:
+            yield int(match[1])
+
+
+def _gold_calls(task: Task) -> Iterator[_GoldCall]:
+    number = 0
+    for index, turn in enumerate(task.turns):
+        documents = iter(turn.gold.documents)
+        for action in turn.gold.actions:
+            for call in action.calls:
+                number += 1
+                document = next(documents, "") if call.name == "retrieve_documents" else ""
+                yield _GoldCall(number, index, call, action.thought, document)
+
+
+def _needed(calls: Mapping[int, _GoldCall], turn: int, task_id: str) -> list[int]:
+    wanted = {number for number, call in calls.items() if call.turn == turn}
+    waiting = list(wanted)
+    while waiting:
+        number = waiting.pop()
+        for other in references(calls[number].call.arguments):
+            if other not in calls or other >= number:
+                raise DataError(task_id, f"gold call {number} refers to $var_{other}$, which is no earlier gold call")
+            if other not in wanted:
+                wanted.add(other)
+                waiting.append(other)
+    return sorted(wanted)
+
+
+def _resolve(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> ToolCall:
+    return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
+
+
+def _value(value: Any, observed: Mapping[int, Any], task_id: str) -> Any:
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        return value
+    found = observed[int(match[1])]
+    for part in match[2].split(".")[1:]:
+        try:
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise DataError(task_id, f"the gold reference {value!r} finds nothing at {part!r}") from None
+    return found
+
+
+def _matching_step(
+    gold: _GoldCall, resolved: ToolCall, steps: tuple[Step, ...], specs: Mapping[str, ToolSpec]
+) -> Step | None:
+    for step in steps:
+        action = step.decision.action
+        if isinstance(action, CallTools) and step.observation.outcome is Outcome.OK:
+            call = action.calls[0]
+            if _finds(gold.document, call, step, specs) or same_effect(call, resolved, specs):
+                return step
+    return None
+
+
+def _finds(document: str, call: ToolCall, step: Step, specs: Mapping[str, ToolSpec]) -> bool:
+    spec = specs.get(call.name)
+    if not document or spec is None or spec.kind is not ToolKind.RETRIEVER:
+        return False
+    found = read_json(step.observation.text)
+    return isinstance(found, dict) and any(hit.get("id") == document for hit in found.get("results", ()))
+
+
+def _with_defaults(call: ToolCall, specs: Mapping[str, ToolSpec]) -> dict[str, Any]:
+    spec = specs.get(call.name)
+    properties = spec.parameters.get("properties", {}) if spec else {}
+    defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+    return {**defaults, **call.arguments}
+
+
+def answers(history: History) -> tuple[str, ...]:
+    """What the agent answered, turn by turn."""
+    actions = (step.decision.action for step in history.steps)
+    return tuple(action.answer for action in actions if isinstance(action, Final))
