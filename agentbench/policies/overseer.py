@@ -9,7 +9,7 @@ What it does not see: a wrong answer after the right calls. It compares evidence
 from __future__ import annotations
 
 from agentbench.tasks.gold import progress, same_effect
-from agentbench.types import CallTools, Decision, Final, History, Malformed, Outcome, Step, StepCategory, Task
+from agentbench.types import CallTools, Decision, Final, History, Malformed, Outcome, Step, StepCategory, Task, ToolCall
 
 _PROGRESS = (StepCategory.GOLD_CALL, StepCategory.CORRECT_FINAL, StepCategory.CORRECT_REFUSAL)
 
@@ -43,7 +43,7 @@ def _repeats(action: CallTools, history: History) -> bool:
     return any(same_effect(action.calls[0], call, specs) for call in _executed(history.steps))
 
 
-def _executed(steps: tuple[Step, ...]) -> list:  # type: ignore[type-arg]
+def _executed(steps: tuple[Step, ...]) -> list[ToolCall]:
     return [
         step.decision.action.calls[0]
         for step in steps

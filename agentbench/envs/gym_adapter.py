@@ -1,0 +1,110 @@
+"""Any environment as a `gymnasium.Env` with texts for observations and actions.
+
+An action is one JSON object: `{"tool": "get_film_year", "arguments": {"title": "Heat"}}` or `{"final": "1995"}`.
+Anything else is carried out as malformed text. Observations are ASCII: other characters are written as JSON escapes
+(`json.loads('"' + text + '"')` gives them back), so that they lie in a gymnasium `Text` space.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import string
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+
+from agentbench.envs import Environment
+from agentbench.types import (
+    Action,
+    CallTools,
+    Decision,
+    Final,
+    History,
+    Malformed,
+    Observation,
+    Step,
+    StepCategory,
+    Task,
+    ToolCall,
+)
+
+Grade = Callable[[Task, History, Action, Observation], tuple[StepCategory, float]]
+
+MAX_CHARS = 100_000
+"""Longest observation or action, in characters; longer observations are cut."""
+
+
+class ToolGymEnv(gymnasium.Env[str, str]):
+    """Episodes over a list of tasks; `reset(options={"task": index})` picks one, otherwise the seed does.
+
+    The reward is the environment's own plus the step's graded one. `info` of `reset` and `step` holds the task's id
+    and, after a step, its category and outcome.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+
+    def __init__(self, tasks: Sequence[Task], make_env: Callable[[], Environment], grade: Grade, horizon: int) -> None:
+        self.observation_space = gymnasium.spaces.Text(MAX_CHARS, min_length=0, charset=string.printable)
+        self.action_space = gymnasium.spaces.Text(MAX_CHARS, min_length=0, charset=string.printable)
+        self._tasks = tuple(tasks)
+        self._make_env = make_env
+        self._grade = grade
+        self._horizon = horizon
+        self._runner = asyncio.Runner()
+        self._env: Environment | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Starts an episode."""
+        super().reset(seed=seed)
+        chosen = (options or {}).get("task", int(self.np_random.integers(len(self._tasks))))
+        self._task = self._tasks[chosen]
+        self._env = self._make_env()
+        opening = self._runner.run(self._env.reset(self._task))
+        self._history = History(self._env.tools, opening)
+        return ascii_text(opening.text), {"task": self._task.id}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Carries out one action given as text.
+
+        Raises:
+            gymnasium.error.ResetNeeded: no episode has been started.
+        """
+        if self._env is None:
+            raise gymnasium.error.ResetNeeded("call reset() before step()")
+        read = read_action(action)
+        answer = self._runner.run(self._env.step(read))
+        category, reward = self._grade(self._task, self._history, read, answer.observation)
+        step = Step(Decision(read), answer.observation, category, reward)
+        self._history = dataclasses.replace(self._history, steps=(*self._history.steps, step))
+        truncated = answer.truncated or (not answer.terminated and len(self._history.steps) >= self._horizon)
+        info = {"task": self._task.id, "category": category.value, "outcome": answer.observation.outcome.value}
+        return ascii_text(answer.observation.text), reward + answer.reward, answer.terminated, truncated, info
+
+    def close(self) -> None:
+        """Closes the episode and its event loop."""
+        if self._env is not None:
+            self._runner.run(self._env.close())
+            self._env = None
+        self._runner.close()
+
+
+def read_action(text: str) -> Action:
+    """The action a JSON text stands for; `Malformed` when it stands for none."""
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return Malformed(text, "not JSON")
+    match value:
+        case {"final": str(answer), **rest} if not rest:
+            return Final(answer)
+        case {"tool": str(name), "arguments": dict(arguments), **rest} if not rest:
+            return CallTools((ToolCall(name, arguments),))
+    return Malformed(text, 'neither {"tool": name, "arguments": {…}} nor {"final": answer}')
+
+
+def ascii_text(text: str) -> str:
+    """The text with everything outside printable ASCII as JSON escapes, cut to `MAX_CHARS`."""
+    return json.dumps(text)[1:-1][:MAX_CHARS]

@@ -1,0 +1,104 @@
+"""When the expert steps in, and what is kept of the other's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from agentbench.policies.gold_expert import GoldExpert
+from agentbench.policies.intervention import Intervention
+from agentbench.policies.overseer import RuleOverseer
+from agentbench.policies.probes import Idle
+from agentbench.policies.triggers import Always, Coin, Never, Stuck, Trigger
+from agentbench.types import (
+    Action,
+    Actor,
+    Decision,
+    Final,
+    History,
+    Malformed,
+    Observation,
+    Outcome,
+    Step,
+    StepCategory,
+    Task,
+)
+
+FAILED = Observation('{"error":"x"}', Outcome.TOOL_ERROR)
+DIRECTOR = Observation('{"director":["Jack Lee"]}')
+FOUND = Observation('{"results":[{"id":"people-1","text":"…"}]}')
+
+
+def step(action: Action, seen: Observation, category: StepCategory, actor: Actor = Actor.AGENT) -> Step:
+    return Step(Decision(action, actor), seen, category)
+
+
+def history(film_tools, *steps: Step) -> History:
+    return History(tuple(tool.spec for tool in film_tools), Observation("?"), steps)
+
+
+def decide(task: Task, trigger: Trigger, past: History, keep: bool = False) -> Decision:
+    return asyncio.run(Intervention(Idle(), GoldExpert(task), trigger, keep).act(past))
+
+
+def stuck(task: Task, init_limit: int = 0) -> Stuck:
+    return Stuck(init_limit, RuleOverseer(task, recent_limit=2), Coin(0.0, random.Random(0)))
+
+
+def test_alone_the_agent_decides_and_nothing_else_is_kept(film_task, film_tools) -> None:
+    decision = decide(film_task, Never(), history(film_tools))
+    assert (decision.actor, decision.alternatives, decision.reason) == (Actor.AGENT, (), "")
+
+
+def test_an_alternative_is_what_the_expert_would_have_done(film_task, film_tools, call) -> None:
+    decision = decide(film_task, Never(), history(film_tools), keep=True)
+    assert decision.actor is Actor.AGENT
+    assert decision.alternatives[0].action.calls == call("get_film_director", title="Robbery").calls
+
+
+def test_where_the_expert_steps_in_the_agents_choice_is_kept(film_task, film_tools) -> None:
+    decision = decide(film_task, Always(), history(film_tools))
+    assert (decision.actor, decision.reason) == (Actor.EXPERT, "ground_truth")
+    assert decision.alternatives[0].action == Final("I don't know.")
+
+
+def test_the_gold_expert_plays_a_task_to_its_end(film_task, film_tools, call) -> None:
+    expert = GoldExpert(film_task)
+    done = step(call("get_film_director", title="Robbery"), DIRECTOR, StepCategory.GOLD_CALL)
+    second = asyncio.run(expert.act(history(film_tools, done))).action
+    past = history(film_tools, done, step(second, FOUND, StepCategory.GOLD_CALL))
+    assert asyncio.run(expert.act(past)).action == Final("Stroud")
+
+
+def test_an_answer_before_the_evidence_is_caught_even_in_the_free_steps(film_task, film_tools) -> None:
+    assert stuck(film_task, init_limit=3)(history(film_tools), Decision(Final("Paris"))) == "answers_too_early"
+
+
+def test_an_answer_with_the_evidence_is_left_alone(unanswerable, film_tools) -> None:
+    assert stuck(unanswerable)(history(film_tools), Decision(Final("Paris"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "category", "reason"),
+    [(FAILED, StepCategory.TOOL_ERROR, "failing"), (DIRECTOR, StepCategory.OTHER_CALL, "no_progress")],
+)
+def test_two_bad_steps_in_a_row_are_stuck(film_task, film_tools, call, seen, category, reason) -> None:
+    bad = step(call("get_film_director", title="x"), seen, category)
+    assert stuck(film_task)(history(film_tools, bad, bad), Decision(call("other"))) == reason
+    assert stuck(film_task)(history(film_tools, bad), Decision(call("other"))) == ""
+    assert stuck(film_task, init_limit=3)(history(film_tools, bad, bad), Decision(call("other"))) == ""
+
+
+def test_repeating_a_call_and_malformed_text_are_stuck(film_task, film_tools, call) -> None:
+    done = step(call("get_film_director", title="Robbery"), DIRECTOR, StepCategory.GOLD_CALL)
+    again = Decision(call("get_film_director", title="Robbery", limit=5))
+    assert stuck(film_task)(history(film_tools, done), again) == "repeating"
+    assert stuck(film_task)(history(film_tools, done), Decision(Malformed("x", "y"))) == "malformed"
+
+
+def test_a_coin_falls_as_often_as_it_is_told(film_task, film_tools) -> None:
+    coin = Coin(0.25, random.Random(7))
+    drawn = sum(coin(history(film_tools), Decision(Final(""))) == "random" for _ in range(4000))
+    assert 900 < drawn < 1100  # 1000 ± 3.6 standard deviations (√(4000·¼·¾) = 27.4)

@@ -1,0 +1,56 @@
+"""What counts as a right answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentbench.scoring.answers import answer_is_right, is_refusal, normalise
+from agentbench.types import Answer, AnswerType
+
+TEXT = Answer(AnswerType.TEXT, "The Wild Bunch")
+YEAR = Answer(AnswerType.NUMBER, 1994.0)
+MEAN = Answer(AnswerType.NUMBER, 101.3333)
+ITEMS = Answer(AnswerType.ITEMS, ("Crouching Tiger, Hidden Dragon", "Heat"))
+NONE = Answer(AnswerType.UNANSWERABLE)
+
+
+@pytest.mark.parametrize(
+    ("given", "gold", "right"),
+    [
+        ("wild bunch", TEXT, True),
+        ("Answer: “The Wild Bunch”.", TEXT, True),
+        ("The Wild Bunch or Heat", TEXT, False),
+        ("", TEXT, False),
+        ("1994", YEAR, True),
+        ("It was 1994.", YEAR, True),
+        ("1,994", YEAR, True),
+        ("1995", YEAR, False),
+        ("1994 or 1995", YEAR, False),
+        ("nineteen ninety-four", YEAR, False),
+        ("101.33", MEAN, True),
+        ("101.5", MEAN, False),
+        ("-101.3333", MEAN, False),
+        ("Heat; Crouching Tiger, Hidden Dragon", ITEMS, True),
+        ('["heat", "crouching tiger hidden dragon"]', ITEMS, True),
+        ("Heat", ITEMS, False),
+        ("Heat; Crouching Tiger, Hidden Dragon; Alien", ITEMS, False),
+        ("I cannot answer this: there is no retriever.", NONE, True),
+        ("I don't have a tool for documents", NONE, True),
+        ("I don't know.", NONE, False),
+        ("Stroud", NONE, False),
+    ],
+)
+def test_an_answer_is_judged_by_the_type_of_the_gold_one(given: str, gold: Answer, right: bool) -> None:
+    assert answer_is_right(given, gold) is right
+
+
+def test_items_separated_by_commas_are_read_when_no_item_holds_one() -> None:
+    assert answer_is_right("Heat, Alien and Jaws", Answer(AnswerType.ITEMS, ("Alien", "Heat", "Jaws")))
+
+
+def test_a_plain_answer_is_no_refusal() -> None:
+    assert not is_refusal("Mission: Impossible")
+
+
+def test_normalising_never_empties_a_title_made_of_articles() -> None:
+    assert normalise("The A") == "the a"

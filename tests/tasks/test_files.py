@@ -1,0 +1,44 @@
+"""Task files are read whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from agentbench.errors import DataError, PreflightError
+from agentbench.tasks.files import read_tasks, write_tasks
+from agentbench.types import Task
+
+
+def test_tasks_come_back_as_they_were_written(tmp_path: Path, film_task: Task, two_turns: Task) -> None:
+    write_tasks(tmp_path / "a" / "test.jsonl", [film_task, two_turns])
+    assert read_tasks(tmp_path / "a" / "test.jsonl") == (film_task, two_turns)
+
+
+def test_an_unknown_key_is_named_with_its_line(tmp_path: Path, film_task: Task) -> None:
+    broken = {**orjson.loads(orjson.dumps(film_task)), "domian": "films"}
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(orjson.dumps(film_task) + b"\n" + orjson.dumps(broken) + b"\n")
+    with pytest.raises(DataError, match=r"line 2: unknown key 'domian', did you mean 'domain'\?"):
+        read_tasks(path)
+
+
+def test_a_broken_line_is_named(tmp_path: Path, film_task: Task) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(orjson.dumps(film_task) + b"\n{not json\n")
+    with pytest.raises(DataError, match="line 2"):
+        read_tasks(path)
+
+
+def test_an_id_may_stand_only_once(tmp_path: Path, film_task: Task) -> None:
+    write_tasks(tmp_path / "test.jsonl", [film_task, film_task])
+    with pytest.raises(DataError, match="a second time"):
+        read_tasks(tmp_path / "test.jsonl")
+
+
+def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(PreflightError) as raised:
+        read_tasks(tmp_path / "test.jsonl")
+    assert raised.value.next_step == "python -m agentbench.prepare"

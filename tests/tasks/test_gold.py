@@ -1,0 +1,86 @@
+"""Progress along a gold chain, after detours and over turns."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from agentbench.errors import DataError
+from agentbench.tasks.gold import progress
+from agentbench.types import (
+    Action,
+    Decision,
+    Final,
+    Gold,
+    History,
+    Observation,
+    Outcome,
+    Step,
+    StepCategory,
+    Task,
+    ToolCall,
+    ToolSpec,
+    Turn,
+)
+
+DIRECTOR = Observation('{"director":["Jack Lee"]}')
+FOUND = Observation('{"results":[{"id":"people-1","text":"Jack Lee was born in Stroud."}]}')
+
+
+def history(film_tools, *done: tuple[Action, Observation]) -> History:
+    specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in film_tools)
+    steps = tuple(Step(Decision(action), seen, StepCategory.OTHER_CALL) for action, seen in done)
+    return History(specs, Observation("?"), steps)
+
+
+def test_the_first_gold_call_comes_first(film_task: Task, film_tools, call) -> None:
+    ahead = progress(film_task, history(film_tools))
+    assert (ahead.met, ahead.needed) == (0, 2)
+    assert ahead.next is not None and ahead.next.calls == call("get_film_director", title="Robbery").calls
+
+
+def test_a_reference_is_filled_in_from_what_was_observed(film_task: Task, film_tools, call) -> None:
+    ahead = progress(film_task, history(film_tools, (call("get_film_director", title="Robbery"), DIRECTOR)))
+    assert ahead.next is not None
+    assert ahead.next.calls[0].arguments == {"collection": "people", "query": "Jack Lee"}
+
+
+def test_defaults_written_out_do_not_hide_a_gold_call(film_task: Task, film_tools, call) -> None:
+    done = call("get_film_director", title="Robbery", limit=5), DIRECTOR
+    assert progress(film_task, history(film_tools, done)).met == 1
+
+
+def test_a_failed_call_is_no_progress(film_task: Task, film_tools, call) -> None:
+    failed = Observation('{"error":"x"}', Outcome.TOOL_ERROR)
+    assert progress(film_task, history(film_tools, (call("get_film_director", title="Robbery"), failed))).met == 0
+
+
+def test_any_search_that_finds_the_gold_document_counts(film_task: Task, film_tools, call) -> None:
+    searched = call("retrieve_documents", collection="people", query="Lee, birthplace of"), FOUND
+    done = progress(film_task, history(film_tools, (call("get_film_director", title="Robbery"), DIRECTOR), searched))
+    assert (done.met, done.next) == (2, None)
+
+
+def test_a_second_turn_still_needs_the_first_turns_call(two_turns: Task, film_tools, call) -> None:
+    ahead = progress(two_turns, history(film_tools, (Final("Someone else"), Observation("Where was …"))))
+    assert ahead.needed == 2
+    assert ahead.next is not None and ahead.next.calls[0] == ToolCall("get_film_director", {"title": "Robbery"})
+
+
+def test_a_gold_chain_that_refers_forward_is_refused(film_task: Task, film_tools, call) -> None:
+    gold = dataclasses.replace(film_task.turns[0].gold, actions=(call("get_film_director", title="$var_2.x$"),))
+    broken = dataclasses.replace(film_task, turns=(Turn("?", gold),))
+    with pytest.raises(DataError, match="no earlier gold call"):
+        progress(broken, history(film_tools))
+
+
+def test_a_reference_to_a_path_that_was_not_observed_names_it(film_task: Task, film_tools, call) -> None:
+    empty = Observation('{"director":[]}')
+    with pytest.raises(DataError, match="finds nothing at '0'"):
+        progress(film_task, history(film_tools, (call("get_film_director", title="Robbery"), empty)))
+
+
+def test_an_unanswerable_turn_needs_no_calls(unanswerable: Task, film_tools) -> None:
+    assert progress(unanswerable, history(film_tools)) == (0, 0, None)
+    assert isinstance(unanswerable.turns[0].gold, Gold)
