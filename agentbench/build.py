@@ -178,8 +178,183 @@ class Model(NamedTuple):
     template: Template
 
 
-def tiny_folder(config: TinyModel, env: EnvConfig, retriever: RetrieverConfig, cache_dir: Path) -> Path:
-    """Where the tiny student of these settings is cached; its name holds a hash of all that shapes it."""
-    from agentbench.training.student import fingerprint
+def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Model:
+    """Loads or connects to the agent's model; a tiny student that is not there is trained first.
 
-    return cache_dir / "models" / f"tiny-{fingerprint(config, env, retriever)}"
+    Raises:
+        PreflightError: the model cannot be loaded, the server cannot be reached, or a tokenizer is missing.
+    """
+    match config.model:
+        case TinyModel() as tiny:
+            folder = tiny.path or trained_student(tiny, config, found, report)
+            return _in_process(HfModel(path=str(folder), dtype=Dtype.FLOAT64, max_batch=tiny.max_batch), config)
+        case HfModel() as hf:
+            return _in_process(hf, config)
+        case OpenAIModel() as remote:
+            from agentbench.llm.openai import OpenAILlm, read_key
+
+            key = read_key(remote.api_key_env)
+            return Model(OpenAILlm.from_config(remote, key), template(config.template, config.agent, remote.name))
+
+
+def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
+    from agentbench.llm.hf import HfLlm, load_hf
+
+    layout = token_template(config.template, config.agent, hf.path)
+    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
+    return Model(HfLlm(loaded, layout.tokenizer, max_batch=hf.max_batch), layout)
+
+
+def template(config: TemplateConfig, agent: AgentConfig, tokenizer: str) -> Template:
+    """The layout for a model; only `teacher` works without a tokenizer."""
+    if config.kind is TemplateKind.TEACHER:
+        from agentbench.templates.teacher import Teacher
+
+        return Teacher(system_prompt(agent))
+    return token_template(config, agent, tokenizer)
+
+
+def token_template(config: TemplateConfig, agent: AgentConfig, tokenizer: str) -> TokenTemplate:
+    """A layout that owns its tokens; `tokenizer` is the model's own, used where the template names none.
+
+    Raises:
+        ConfigError: the template is one for messages.
+        PreflightError: there is no tokenizer, or it is another family's.
+    """
+    from agentbench.templates.token_template import TokenTemplate
+    from agentbench.templates.tokenizer import load_tokenizer
+
+    return TokenTemplate(_family(config.kind), load_tokenizer(config.tokenizer or tokenizer), system_prompt(agent))
+
+
+def _family(kind: TemplateKind) -> Family:
+    match kind:
+        case TemplateKind.TINY:
+            from agentbench.templates.tiny import Tiny
+
+            return Tiny()
+        case TemplateKind.STUDENT_QWEN3:
+            from agentbench.templates.student_qwen3 import StudentQwen3
+
+            return StudentQwen3()
+        case TemplateKind.STUDENT_MISTRAL:
+            from agentbench.templates.student_mistral import StudentMistral
+
+            return StudentMistral()
+        case TemplateKind.STUDENT_GRANITE3:
+            from agentbench.templates.student_granite3 import StudentGranite3
+
+            return StudentGranite3()
+        case TemplateKind.TEACHER:
+            raise ConfigError(["template.kind: teacher writes messages, this needs a template with tokens of its own"])
+
+
+def system_prompt(agent: AgentConfig) -> str:
+    """The agent's instructions.
+
+    Raises:
+        PreflightError: the file that the configuration names cannot be read.
+    """
+    path = agent.system_prompt or AGENT_PROMPT
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreflightError(f"agent.system_prompt={str(path)!r} cannot be read: {error}") from None
+
+
+# ------------------------------------------------------------------------------------------- students
+
+
+def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, ...], report: Report) -> Path:
+    """The folder of the tiny student of these settings, trained by a process of its own if it is not cached.
+
+    Raises:
+        PreflightError: training failed; its own message stands above.
+    """
+    folder = student_folder(tiny, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+    if (folder / "config.json").is_file():
+        return folder
+    report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
+    command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, config)]
+    if subprocess.run(command, check=False).returncode != 0 or not (folder / "config.json").is_file():
+        raise PreflightError("the tiny student could not be trained", " ".join(command[1:]))
+    return folder
+
+
+def student_folder(
+    tiny: TinyModel, env: EnvConfig, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
+) -> Path:
+    """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns."""
+    shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]
+    seen = [env.tools, env.distractors, env.shown_values, env.horizon, retriever.top_k, retriever.kind]
+    learnt = [STUDENT_GENERATION, shape, seen, [world.manifest.fingerprint for world in found]]
+    return cache_dir / "models" / f"tiny-{hashlib.sha256(orjson.dumps(learnt)).hexdigest()[:12]}"
+
+
+def _student_overrides(tiny: TinyModel, config: RolloutConfig) -> list[str]:
+    env, names = config.env, ",".join(f"'{name}'" for name in config.env.worlds)
+    return [
+        *(f"model.{key}={getattr(tiny, key)}" for key in ("hidden_size", "layers", "heads", "vocab_size")),
+        f"env.worlds=[{names}]",
+        f"env.tools={env.tools.value}",
+        f"env.distractors={env.distractors}",
+        f"env.shown_values={env.shown_values}",
+        f"env.horizon={env.horizon}",
+        f"retriever.top_k={config.retriever.top_k}",
+        f"cache_dir='{config.cache_dir}'",
+    ]
+
+
+# ------------------------------------------------------------------------------------------- episodes
+
+
+def episode_maker(config: RolloutConfig, field: Playground, agent: Model | None) -> MakeParts:
+    """What makes the parts of each episode. Without an agent only the ground-truth expert can play."""
+    grader = step_grader(config.rewards)
+
+    def make(task: Task, seed: int) -> EpisodeParts:
+        env = field.environment(task, config.env.enforce_rules)
+        return EpisodeParts(env, _policy(config, task, seed, agent), grader, (AnswerScorer(),))
+
+    return make
+
+
+def needs_agent(mode: ExpertModeConfig) -> bool:
+    """Whether a run ever asks the agent: an expert that takes every step and keeps no alternative does not."""
+    return not isinstance(mode, GroundTruthExpert) or mode.save_alternate_trace
+
+
+def step_grader(rewards: RewardsConfig) -> StepGrader:
+    """Grades steps with the configured numbers."""
+    return StepGrader({category: getattr(rewards, category.value) for category in StepCategory})
+
+
+def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
+    """What the summary says about the expert."""
+    match mode:
+        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
+            return ExpertSettings(mode.kind, init, recent, epsilon)
+        case _:
+            return ExpertSettings(mode.kind)
+
+
+def _policy(config: RolloutConfig, task: Task, seed: int, agent: Model | None) -> Policy:
+    expert = GoldExpert(task)
+    if agent is None:
+        return expert
+    sampling = Sampling(config.agent.temperature, config.agent.top_p, config.agent.max_tokens)
+    chat = ChatAgent(agent.llm, agent.template, sampling, seed)
+    return Intervention(chat, expert, _trigger(config.expert_mode, task, seed), config.expert_mode.save_alternate_trace)
+
+
+def _trigger(mode: ExpertModeConfig, task: Task, seed: int) -> Trigger:
+    rng = random.Random(seed)
+    match mode:
+        case NoExpert():
+            return Never()
+        case GroundTruthExpert():
+            return Always()
+        case RandomExpert(probability=probability):
+            return Coin(probability, rng)
+        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
+            return Stuck(init, RuleOverseer(task, recent), Coin(epsilon, rng))

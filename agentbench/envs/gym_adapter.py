@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
+import orjson
 
 from agentbench.envs import Environment
 from agentbench.types import (
@@ -94,8 +95,8 @@ class ToolGymEnv(gymnasium.Env[str, str]):
 def read_action(text: str) -> Action:
     """The action a JSON text stands for; `Malformed` when it stands for none."""
     try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return Malformed(text, "not JSON")
     match value:
         case {"final": str(answer), **rest} if not rest:

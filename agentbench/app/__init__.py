@@ -1,0 +1,53 @@
+"""What every entry point shares: instant help, one Hydra run, every configuration error at once, exit codes.
+
+    0 done                          3 finished, with more failures than allowed        5 the world is not ready
+    1 a bug of ours (traceback)     4 interrupted; what is finished can be gone on with 6 a self-check did not hold
+    2 the configuration is wrong
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentbench.app.help import help_text
+
+
+class Entry(NamedTuple):
+    """One `python -m agentbench.<name>`."""
+
+    name: str
+    """Name of the module and of its primary file in conf/."""
+    doc: str
+    """What it does, three examples, its exit codes: the beginning of `--help`."""
+    config: str
+    """Name of its schema in `agentbench.config.entry`; a name, because `--help` is too quick to import it."""
+    run: Callable[[Any, Path], None]
+    """Takes the configuration and the folder to write to."""
+
+
+def main(entry: Entry) -> int:
+    """Answers the process's command line; gives the exit code."""
+    arguments = sys.argv[1:]
+    try:
+        if {"-h", "--help"} & set(arguments):
+            print(help_text(entry.name, entry.doc, entry.config))
+            code = 0
+        else:
+            from agentbench.app.run import run
+
+            code = run(entry, arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def command(entry: str, *arguments: str) -> str:
+    """The shell command that runs an entry point."""
+    return shlex.join(["python", "-m", f"agentbench.{entry}", *arguments])

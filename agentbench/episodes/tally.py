@@ -1,0 +1,136 @@
+"""Running sums over trajectories: what a summary needs, without keeping any trajectory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from agentbench.episodes.failures import kind
+from agentbench.episodes.rates import Rate, rate
+from agentbench.episodes.summary import ExpertSettings, Summary, assistance, interventions, tracker
+from agentbench.scoring.answers import normalise
+from agentbench.tasks.gold import same_effect
+from agentbench.types import (
+    Action,
+    CallTools,
+    EndReason,
+    Final,
+    Generation,
+    Malformed,
+    Step,
+    ToolSpec,
+    Trajectory,
+    Usage,
+)
+
+
+class Tally:
+    """Counts finished episodes; `summary` can be asked for at any time."""
+
+    def __init__(self, expert: ExpertSettings) -> None:
+        self._expert = expert
+        self.n = 0
+        self.successes = 0
+        self.steps = 0
+        self.expert_steps = 0
+        self.errors: Counter[str] = Counter()
+        self._judged = 0
+        self._ends: Counter[str] = Counter()
+        self._interventions: Counter[str] = Counter()
+        self._categories: Counter[str] = Counter()
+        self._step_preferences = 0
+        self._tokens: dict[str, Usage] = {}
+        self._groups: dict[str, dict[str, list[int]]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Takes one episode into the sums."""
+        self.n += 1
+        self.successes += trajectory.success
+        self.steps += len(trajectory.history.steps)
+        self.expert_steps += trajectory.expert_steps
+        self._judged += any(score.name == "answer" and score.value is not None for score in trajectory.scores)
+        self._ends["terminated"] += trajectory.terminated
+        self._ends["truncated"] += trajectory.truncated
+        if trajectory.end is EndReason.ERROR:
+            self.errors[kind(trajectory.error)] += 1
+        self._interventions.update(interventions(trajectory))
+        self._categories.update(step.category.value for step in trajectory.history.steps)
+        self._step_preferences += step_preferences(trajectory)
+        self._add_tokens(trajectory)
+        self._add_groups(trajectory)
+
+    def summary(self) -> Summary:
+        """The sums as they stand."""
+        tracked = tracker(self.expert_steps, self.steps - self.expert_steps, dict(self._interventions))
+        return Summary(
+            n=self.n,
+            success=rate(self.successes, self.n),
+            success_of_judged=rate(self.successes, self._judged),
+            terminated=self._ends["terminated"],
+            truncated=self._ends["truncated"],
+            errors=dict(self.errors),
+            total_time_steps=self.steps,
+            expert_assistance=assistance(self._expert, tracked),
+            step_categories=dict(self._categories),
+            step_preferences=self._step_preferences,
+            tokens=dict(self._tokens),
+            by_domain=self._rates("domain"),
+            by_scenario=self._rates("scenario"),
+            by_tool_availability=self._rates("tool_availability"),
+        )
+
+    def _add_tokens(self, trajectory: Trajectory) -> None:
+        for generation in _generations(trajectory.history.steps):
+            sums, more = self._tokens.get(generation.role, Usage()), generation.usage
+            self._tokens[generation.role] = Usage(
+                sums.prompt_tokens + more.prompt_tokens,
+                sums.completion_tokens + more.completion_tokens,
+                sums.cached_tokens + more.cached_tokens,
+            )
+
+    def _add_groups(self, trajectory: Trajectory) -> None:
+        facts = {"domain": trajectory.task.domain, **trajectory.task.data}
+        for key, groups in self._groups.items():
+            if key in facts:
+                counts = groups.setdefault(str(facts[key]), [0, 0])
+                counts[0] += trajectory.success
+                counts[1] += 1
+
+    def _rates(self, key: str) -> dict[str, Rate]:
+        return {name: rate(successes, n) for name, (successes, n) in sorted(self._groups[key].items())}
+
+
+def step_preferences(trajectory: Trajectory) -> int:
+    """Steps whose executed action and at least one alternative differ in effect."""
+    history = trajectory.history
+    return sum(
+        any(differ(step.decision.action, other.action, history.tools) for other in step.decision.alternatives)
+        for step in history.steps
+    )
+
+
+def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
+    """Whether two actions in the same state do different things; thoughts and ways of writing do not count.
+
+    Answers are compared after normalisation, so a difference in case or punctuation alone is none. Two malformed
+    actions do the same: nothing.
+    """
+    match first, second:
+        case CallTools(calls=ours), CallTools(calls=theirs):
+            specs = {spec.name: spec for spec in tools}
+            pairs = zip(ours, theirs, strict=False)
+            return len(ours) != len(theirs) or not all(same_effect(one, other, specs) for one, other in pairs)
+        case Final(answer=ours), Final(answer=theirs):
+            return normalise(ours) != normalise(theirs)
+        case Malformed(), Malformed():
+            return False
+        case _:
+            return True
+
+
+def _generations(steps: tuple[Step, ...]) -> Iterator[Generation]:
+    for step in steps:
+        yield from step.decision.generations
+        for branch in step.branches:
+            yield from branch.decision.generations
+            yield from _generations(branch.steps)

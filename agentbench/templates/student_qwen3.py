@@ -1,0 +1,131 @@
+"""Qwen3's chat layout: tools in the system turn, calls as tagged JSON, results in user turns.
+
+The first prompt equals what the model's own chat template renders with `add_generation_prompt`. Later prompts differ
+only where that template rewrites history: it drops the thoughts of earlier user turns (and, without thinking, the
+empty thought that opened each answer), while here what was said stays. Texts in special tokens are pieces of their
+own, all else is encoded together, so the ids equal the official ones too wherever the text holds no special token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from agentbench.templates import Piece
+from agentbench.templates.calls import call_object, declaration, json_text, read_call, read_json
+from agentbench.templates.markers import Guard
+from agentbench.types import Action, CallTools, Final, Malformed, Step, ToolCall, ToolSpec
+
+_START = Piece("<|im_start|>", True)
+_END = Piece("<|im_end|>", True)
+_CALL = Piece("<tool_call>", True)
+_CALL_END = Piece("</tool_call>", True)
+_RESPONSE = Piece("<tool_response>", True)
+_RESPONSE_END = Piece("</tool_response>", True)
+_THINK = Piece("<think>", True)
+_THINK_END = Piece("</think>", True)
+_NEWLINE = Piece("\n", False)
+
+_TOOLS_INTRO = (
+    "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
+    "You are provided with function signatures within <tools></tools> XML tags:\n<tools>"
+)
+_TOOLS_FORMAT = "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "
+_CALL_FORMAT = '\n{"name": <function-name>, "arguments": <args-json-object>}\n'
+
+_GUARD = Guard("<think>", "</think>", "<tool_call>", "</tool_call>", _END.text)
+_CALLS = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+
+
+class StudentQwen3:
+    """Text layout of Qwen3."""
+
+    stop: tuple[str, ...] = ("<|im_end|>",)
+
+    def __init__(self, thinking: bool = True) -> None:
+        """`thinking`: whether the model may open with a thought of its own, as the official template's default has it.
+
+        Without, every assistant turn is opened with an empty thought.
+        """
+        empty = (_THINK, Piece("\n\n", False), _THINK_END, Piece("\n\n", False))
+        self._assistant = (_START, Piece("assistant\n", False), *(() if thinking else empty))
+
+    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
+        """System turn with the tools, the user's question, and the header of the assistant's turn."""
+        return (*_system_turn(system, tools), *_turn("user", question), _NEWLINE, *self._assistant)
+
+    def action(self, action: Action) -> tuple[Piece, ...]:
+        """The assistant's turn; malformed text as plain text."""
+        match action:
+            case CallTools():
+                calls = (piece for index, call in enumerate(action.calls) for piece in _call(index, call))
+                return (*_thought(action.thought, ""), *calls, _END)
+            case Final():
+                return (*_thought(action.thought, _GUARD.broken(action.answer)), _END)
+            case Malformed():
+                return (Piece(action.text, False), _END)
+
+    def observation(self, step: Step) -> tuple[Piece, ...]:
+        """A tool's result in a user turn; after an answer or malformed text an ordinary user turn."""
+        text = step.observation.text
+        if isinstance(step.decision.action, CallTools):
+            result = (_RESPONSE, Piece(f"\n{text}\n", False), _RESPONSE_END)
+            turn = (_START, Piece("user\n", False), *result, _END)
+        else:
+            turn = _turn("user", text)
+        return (_NEWLINE, *turn, _NEWLINE, *self._assistant)
+
+    def parse(self, completion: str) -> Action:
+        """The action a completion stands for; `Malformed` when it stands for none. Never raises.
+
+        Text beside a call is thought; text without a call is the answer.
+        """
+        try:
+            return _read(completion.strip().removesuffix(_END.text))
+        except ValueError as error:
+            return Malformed(completion, str(error))
+
+
+def _system_turn(system: str, tools: tuple[ToolSpec, ...]) -> Iterator[Piece]:
+    if not tools:
+        yield from (*_turn("system", system), _NEWLINE) if system else ()
+        return
+    lines = "".join("\n" + json_text(declaration(tool)) for tool in tools)
+    yield from (_START, Piece("system\n" + (system and system + "\n\n") + _TOOLS_INTRO + lines + _TOOLS_FORMAT, False))
+    yield from (_CALL, _CALL_END, Piece(" XML tags:\n", False), _CALL, Piece(_CALL_FORMAT, False), _CALL_END)
+    yield from (_END, _NEWLINE)
+
+
+def _turn(role: str, text: str) -> tuple[Piece, ...]:
+    return (_START, Piece(f"{role}\n{text}", False), _END)
+
+
+def _thought(thought: str, text: str) -> tuple[Piece, ...]:
+    """A text, after its thought if there is one."""
+    if not thought:
+        return (Piece(text, False),) if text else ()
+    return (_THINK, Piece(f"\n{_GUARD.broken(thought)}\n", False), _THINK_END, Piece("\n\n" + text, False))
+
+
+def _call(index: int, call: ToolCall) -> Iterator[Piece]:
+    text = json_text(call_object(call))
+    if "tool_call>" in text:
+        text = text.replace("<", "\\u003c")
+    yield from (() if index == 0 else (_NEWLINE,))
+    yield from (_CALL, Piece(f"\n{text}\n", False), _CALL_END)
+
+
+def _read(text: str) -> Action:
+    thought, spoken = "", text
+    if text.startswith(_THINK.text):
+        thought, closing, spoken = text.removeprefix(_THINK.text).partition(_THINK_END.text)
+        if not closing:
+            raise ValueError("an unfinished thought")
+    beside = _CALLS.sub("", spoken)
+    if _CALL.text in beside or _CALL_END.text in beside:
+        raise ValueError("an unfinished tool call")
+    calls = tuple(read_call(read_json(found)) for found in _CALLS.findall(spoken))
+    if not calls:
+        return _GUARD.read_final(spoken, thought.strip())
+    said = (thought.strip(), beside.strip())
+    return CallTools(calls, _GUARD.whole("\n".join(part for part in said if part)))

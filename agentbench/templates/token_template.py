@@ -1,0 +1,154 @@
+"""A family's layout made into tokens, piece by piece, so that prompts only ever grow at their end.
+
+What a model sampled is kept as it was: where a step carries the agent's own completion ids, those stand in all later
+prompts and in training rows, and nothing is tokenised again. Expert actions and observations are encoded once each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+from agentbench.errors import PreflightError
+from agentbench.llm import Prompt
+from agentbench.templates import Family, Piece, Span
+from agentbench.templates.tokenizer import Tokenizer
+from agentbench.types import (
+    Action,
+    Actor,
+    CallTools,
+    Decision,
+    Final,
+    History,
+    Malformed,
+    Observation,
+    Step,
+    StepCategory,
+    ToolCall,
+    ToolSpec,
+)
+
+PIECES_KEPT = 8192
+OPENINGS_KEPT = 1024
+
+
+class Chunk(NamedTuple):
+    """A stretch of a prompt as people and as models read it."""
+
+    text: str
+    ids: tuple[int, ...]
+
+
+class TokenTemplate:
+    """A `Template` that owns its tokens. It holds bounded caches and nothing else, so episodes can share it."""
+
+    def __init__(self, family: Family, tokenizer: Tokenizer, system: str = "") -> None:
+        """Checks that the tokenizer knows every control token of the layout.
+
+        Raises:
+            PreflightError: a control token of the family is ordinary text to this tokenizer.
+        """
+        self.stop = family.stop
+        self._family = family
+        self._tokenizer = tokenizer
+        self._system = system
+        self._encode = lru_cache(PIECES_KEPT)(tokenizer.encode)
+        self._opening = lru_cache(OPENINGS_KEPT)(self._open)
+        self._decode = lru_cache(PIECES_KEPT)(tokenizer.decode)
+        self._said = lru_cache(PIECES_KEPT)(family.parse)
+        self._check_control_tokens()
+
+    def render(self, history: History) -> Prompt:
+        """The prompt for the next action."""
+        chunks = list(self._chunks(history))
+        return Prompt("".join(chunk.text for chunk in chunks), tuple(chain.from_iterable(chunk.ids for chunk in chunks)))
+
+    def spans(self, history: History) -> tuple[Span, ...]:
+        """The same tokens up to the end of the last action, each stretch with the step it belongs to.
+
+        A step's span is its action with the ending control text; what follows the last action is left out.
+        """
+        ids = [chunk.ids for chunk in self._chunks(history)]
+        if history.steps:
+            ids.pop()
+        return tuple(Span(part, index // 2 if index % 2 else None) for index, part in enumerate(ids))
+
+    def parse(self, completion: str) -> Action:
+        """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
+        return self._family.parse(completion)
+
+    def render_action(self, action: Action) -> str:
+        """The completion text of an action, without the ending control text."""
+        return "".join(piece.text for piece in self._family.action(action)[:-1])
+
+    def _chunks(self, history: History) -> Iterator[Chunk]:
+        """The opening, then an action and an observation for each step."""
+        yield self._opening(_Tools(history.tools), history.opening.text)
+        for step in history.steps:
+            yield self._action(step.decision)
+            yield self._chunk(self._family.observation(step))
+
+    def _open(self, tools: _Tools, question: str) -> Chunk:
+        return self._chunk(self._family.opening(self._system, tools.specs, question))
+
+    def _action(self, decision: Decision) -> Chunk:
+        pieces = self._family.action(decision.action)
+        ids = self._sampled(decision)
+        if not ids:
+            return self._chunk(pieces)
+        ending = self._encode(*pieces[-1])
+        if ids[-len(ending) :] != ending:
+            ids += ending
+        return Chunk(self._decode(ids), ids)
+
+    def _sampled(self, decision: Decision) -> tuple[int, ...]:
+        """The ids the agent sampled for the executed action; none if it did not, or with another tokenizer."""
+        if decision.actor is not Actor.AGENT:
+            return ()
+        mine = (item for item in reversed(decision.generations) if item.role == "agent" and item.completion_ids)
+        generation = next(mine, None)
+        if generation is None or not self._stands_for(generation.completion, decision.action):
+            return ()
+        own = self._decode(generation.completion_ids).strip().startswith(generation.completion.strip().rstrip("\ufffd"))
+        return generation.completion_ids if own else ()
+
+    def _stands_for(self, completion: str, action: Action) -> bool:
+        return completion == action.text if isinstance(action, Malformed) else self._said(completion) == action
+
+    def _chunk(self, pieces: Iterable[Piece]) -> Chunk:
+        pieces = tuple(pieces)
+        ids = tuple(chain.from_iterable(self._encode(piece.text, piece.control) for piece in pieces))
+        return Chunk("".join(piece.text for piece in pieces), ids)
+
+    def _check_control_tokens(self) -> None:
+        for piece in _every_piece(self._family):
+            if piece.control and not self._tokenizer.control_ids.issuperset(self._encode(*piece)):
+                raise PreflightError(
+                    f"the tokenizer does not know the control token {piece.text!r} of the template",
+                    "set template.tokenizer to a tokenizer of the template's model family",
+                )
+
+
+class _Tools:
+    """Tool declarations as a cache key: equal only to the very same tuple, which it keeps alive."""
+
+    def __init__(self, specs: tuple[ToolSpec, ...]) -> None:
+        self.specs = specs
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Tools) and self.specs is other.specs
+
+    def __hash__(self) -> int:
+        return id(self.specs)
+
+
+def _every_piece(family: Family) -> Iterator[Piece]:
+    """Pieces of one of each: opening, action, observation; all control tokens of a layout are among them."""
+    tool = ToolSpec("tool", "A tool.", {"type": "object", "properties": {}})
+    yield from family.opening("system", (tool,), "question")
+    call = CallTools((ToolCall("tool", {"word": "word", "number": 1}),), thought="thought")
+    for action in (call, Final("answer", thought="thought"), Malformed("text", "reason")):
+        yield from family.action(action)
+        yield from family.observation(Step(Decision(action), Observation("text"), StepCategory.OTHER_CALL))

@@ -1,0 +1,98 @@
+"""Drafts as tasks with compiled gold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agentbench.config.env import Availability, Granularity
+from agentbench.config.tasks import Split
+from agentbench.types import Answer, AnswerType, CallTools, Gold, Task, ToolCall, ToolKind, Turn
+from agentbench.worlds.compiling import Compiler, GoldCall, documents
+from agentbench.worlds.domain import Domain, Kind, Value
+from agentbench.worlds.drafts import Draft
+from agentbench.worlds.hops import ApiHop, Drop, Hop
+
+MOST_WORDS = 40
+"""Longest question, in words."""
+MOST_CHARACTERS = 240
+"""Longest answer, in characters."""
+
+UNANSWERABLE = Answer(AnswerType.UNANSWERABLE)
+TOOLS = {
+    Availability.BOTH_API_RAG: (ToolKind.API, ToolKind.RETRIEVER),
+    Availability.ONLY_API: (ToolKind.API,),
+    Availability.ONLY_RAG: (ToolKind.RETRIEVER,),
+    Availability.NEITHER_API_RAG: (),
+}
+
+
+def task(domain: Domain, draft: Draft, split: Split, granularity: Granularity) -> Task:
+    """The draft as a task without id.
+
+    Raises:
+        Drop: a question or answer is too long, or a turn needs no new call.
+    """
+    compiler = Compiler(domain.name, granularity)
+    turns: list[Turn] = []
+    done = 0
+    for turn in draft.turns:
+        before = len(compiler.calls)
+        gold = Gold(UNANSWERABLE)
+        if turn.answerable:
+            for index in range(done, turn.end):
+                compiler.add(draft.hops[: index + 1])
+            gold = _gold(draft.hops[turn.end - 1], compiler.calls[before:])
+        done = turn.end
+        if len(turn.query.split()) > MOST_WORDS:
+            raise Drop("question too long")
+        turns.append(Turn(turn.query, gold))
+    rules = (draft.policy.rule,) if draft.policy else ()
+    allowed = TOOLS[draft.availability]
+    return Task("", "m3", domain.name, tuple(turns), rules, allowed, _data(draft, split, granularity))
+
+
+def _gold(hop: Hop, calls: Sequence[GoldCall]) -> Gold:
+    if not calls:
+        raise Drop("a turn without a new call")
+    actions = tuple(CallTools((ToolCall(call.name, call.arguments),), call.thought) for call in calls)
+    return Gold(answer_of(hop), actions, documents(calls))
+
+
+def answer_of(hop: Hop) -> Answer:
+    """A hop's values as an answer.
+
+    Raises:
+        Drop: the answer is too long, or holds a semicolon, which separates items.
+    """
+    if len("; ".join(str(value) for value in hop.values)) > MOST_CHARACTERS:
+        raise Drop("answer too long")
+    if _is_list(hop):
+        if any(";" in str(value) for value in hop.values):
+            raise Drop("a semicolon in an item")
+        return Answer(AnswerType.ITEMS, tuple(str(value) for value in hop.values))
+    return _single(hop.values[0])
+
+
+def _is_list(hop: Hop) -> bool:
+    return len(hop.values) > 1 or (isinstance(hop, ApiHop) and hop.query.kind is Kind.LIST)
+
+
+def _single(value: Value) -> Answer:
+    if isinstance(value, str):
+        return Answer(AnswerType.TEXT, value)
+    return Answer(AnswerType.NUMBER, float(value))
+
+
+def _data(draft: Draft, split: Split, granularity: Granularity) -> dict[str, Any]:
+    mentioned = [(item.column, str(item.value)) for hop in draft.hops for item in hop.inputs if not item.exempt]
+    return {
+        "scenario": draft.scenario.value,
+        "tool_availability": draft.availability.value,
+        "hops": len(draft.hops),
+        "templates": list(dict.fromkeys(draft.templates)),
+        "entities": [f"{column}:{value}" for column, value in dict.fromkeys((*mentioned, *draft.extra))],
+        "split": split.value,
+        "granularity": granularity.value,
+        "policy": draft.policy.family if draft.policy else "",
+    }

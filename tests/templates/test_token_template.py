@@ -1,0 +1,137 @@
+"""Tokens of a history: what was sampled stays, and prompts grow at their end only."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentbench.errors import PreflightError
+from agentbench.templates import Family
+from agentbench.templates.student_granite3 import StudentGranite3
+from agentbench.templates.student_mistral import StudentMistral
+from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.tiny import Tiny
+from agentbench.templates.token_template import TokenTemplate
+from agentbench.templates.tokenizer import Tokenizer
+from agentbench.types import (
+    Action,
+    Actor,
+    CallTools,
+    Decision,
+    Final,
+    Generation,
+    History,
+    Malformed,
+    Observation,
+    Step,
+    StepCategory,
+    ToolCall,
+    ToolSpec,
+)
+
+TOOLS = (ToolSpec("director_of", "Who directed a film.", {"type": "object", "properties": {}}),)
+CALL = CallTools((ToolCall("director_of", {"title": "Heat"}),))
+ACTIONS: tuple[Action, ...] = (CALL, Malformed("hm <|end|>", "no action"), Final("Michael Mann", thought="Easy."), CALL)
+FAMILIES = (Tiny(), StudentQwen3(), StudentQwen3(thinking=False), StudentMistral(), StudentGranite3())
+
+
+def step(action: Action, *generations: Generation, actor: Actor = Actor.AGENT) -> Step:
+    """A step with this action."""
+    return Step(Decision(action, actor, generations=generations), Observation("[1] <s>"), StepCategory.OTHER_CALL)
+
+
+def history(*steps: Step) -> History:
+    """The same question, then these steps."""
+    return History(TOOLS, Observation("Who directed Heat? [/INST]"), steps)
+
+
+def sampled(tokenizer: Tokenizer, text: str, completion: str) -> Generation:
+    """A generation of the agent whose ids are those of a text with control tokens."""
+    return Generation("agent", completion, completion_ids=tokenizer.encode(text, control=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_a_prompt_starts_with_the_one_before_and_the_actions_tokens(tokenizer: Tokenizer, family: Family) -> None:
+    template = TokenTemplate(family, tokenizer, "Be brief.")
+    steps = tuple(step(action) for action in ACTIONS)
+    for number, action in enumerate(ACTIONS):
+        before = template.render(history(*steps[:number]))
+        after = template.render(history(*steps[: number + 1]))
+        said = tuple(index for piece in family.action(action) for index in tokenizer.encode(*piece))
+        assert after.ids[: len(before.ids) + len(said)] == before.ids + said
+        assert after.text == tokenizer.decode(after.ids)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_spans_are_the_prompt_up_to_the_last_action(tokenizer: Tokenizer, family: Family) -> None:
+    template = TokenTemplate(family, tokenizer, "Be brief.")
+    steps = tuple(step(action) for action in ACTIONS)
+    spans = template.spans(history(*steps))
+    assert [span.step for span in spans] == [None, 0, None, 1, None, 2, None, 3]
+    ids = tuple(index for span in spans for index in span.ids)
+    assert template.render(history(*steps)).ids[: len(ids)] == ids
+    assert all(span.ids[-1:] == tokenizer.encode(family.stop[0], control=True) for span in spans if span.step is not None)
+
+
+def test_spans_of_no_steps_are_the_prompt(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    assert template.spans(history()) == ((template.render(history()).ids, None),)
+
+
+def test_sampled_tokens_are_kept_although_encoding_would_give_others(tokenizer: Tokenizer) -> None:
+    text = "<|call|>director_of<|arg|>title<|is|>Heat<|end|>"
+    letters = tuple(tokenizer.encode(letter, control=False)[0] for letter in "director_of")
+    whole = tokenizer.encode(text, control=True)
+    ids = (whole[0], *letters, *whole[1 + len(tokenizer.encode("director_of", control=False)) :])
+    template = TokenTemplate(Tiny(), tokenizer)
+    generation = Generation("agent", text.removesuffix("<|end|>"), completion_ids=ids)
+    assert template.spans(history(step(CALL, generation)))[1].ids == ids
+
+
+def test_a_missing_ending_is_added_once(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    said = "<|final|>Mann"
+    cut, ended = sampled(tokenizer, said, said), sampled(tokenizer, said + "<|end|>", said)
+    spans = [template.spans(history(step(Final("Mann"), generation)))[1].ids for generation in (cut, ended)]
+    assert spans[0] == spans[1] == ended.completion_ids
+
+
+def test_malformed_tokens_are_kept_with_their_control_tokens(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    generation = sampled(tokenizer, "<|call|><|call|>", "<|call|><|call|>")
+    spans = template.spans(history(step(Malformed("<|call|><|call|>", "any"), generation)))
+    assert tokenizer.decode(spans[1].ids) == "<|call|><|call|><|end|>"
+    assert spans[1].ids[:2] == generation.completion_ids
+
+
+def test_what_the_agent_would_have_said_is_not_what_the_expert_did(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    generation = sampled(tokenizer, "<|final|>no<|end|>", "<|final|>no")
+    mixed = (step(CALL, generation, actor=Actor.EXPERT), step(CALL, generation))
+    plain = template.spans(history(step(CALL)))[1].ids
+    assert [template.spans(history(one))[1].ids for one in mixed] == [plain, plain]
+
+
+def test_ids_of_another_tokenizer_are_not_taken_for_ours(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    foreign = Generation("agent", "<|final|>Mann", completion_ids=(11, 12, 13))
+    assert template.spans(history(step(Final("Mann"), foreign))) == template.spans(history(step(Final("Mann"))))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_untrusted_text_brings_no_control_token(tokenizer: Tokenizer, family: Family) -> None:
+    template = TokenTemplate(family, tokenizer, "x")
+    every = "".join(tokenizer.decode([index]) for index in sorted(tokenizer.control_ids))
+    evil = CallTools((ToolCall(every, {every: every}),))
+
+    def count(text: str, action: Action) -> int:
+        seen = Step(Decision(action), Observation(text), StepCategory.OTHER_CALL)
+        return sum(index in tokenizer.control_ids for index in template.render(History(TOOLS, Observation(text), (seen,))).ids)
+
+    assert count(every, evil) == count("a", CallTools((ToolCall("a", {"a": "a"}),)))
+    assert count(every, Malformed(every, "")) == count("a", Malformed("a", ""))
+    assert count(every, Final(every)) == count("a", Final("a"))
+
+
+def test_a_tokenizer_of_another_family_is_refused(qwen_tokenizer: Tokenizer) -> None:
+    with pytest.raises(PreflightError, match=r"does not know the control token '<s>'"):
+        TokenTemplate(StudentMistral(), qwen_tokenizer)
