@@ -5,28 +5,35 @@ Heavy libraries are imported inside the cases that need them.
 
 from __future__ import annotations
 
+import hashlib
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import orjson
 
 from agentbench.config.agent import AgentConfig
-from agentbench.config.entry import RolloutConfig
+from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.env import Availability, EnvConfig, Granularity, Scenario
-from agentbench.config.expert_mode import GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
-from agentbench.config.model import HfModel, ModelConfig, OpenAIModel, TinyModel
+from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
+from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.source import TaskCounts
-from agentbench.config.tasks import TasksConfig
+from agentbench.config.tasks import Split, TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
 from agentbench.envs import Environment
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.episodes.run_episode import EpisodeParts
+from agentbench.episodes.run_tasks import MakeParts, PoolSettings, run_tasks
+from agentbench.episodes.summary import ExpertSettings, Summary
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.llm import Llm, Sampling
 from agentbench.policies import Policy
-from agentbench.policies.chat import ChatAgent
+from agentbench.policies.chat import AGENT_PROMPT, ChatAgent
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.intervention import Intervention
 from agentbench.policies.overseer import RuleOverseer
@@ -34,6 +41,14 @@ from agentbench.policies.triggers import Always, Coin, Never, Stuck, Trigger
 from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.steps import StepGrader
 from agentbench.tasks.files import read_tasks
+from agentbench.templates import Family, Template
+from agentbench.templates.student_granite3 import StudentGranite3
+from agentbench.templates.student_mistral import StudentMistral
+from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.teacher import Teacher
+from agentbench.templates.tiny import Tiny
+from agentbench.templates.token_template import TokenTemplate
+from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.tools import Tool
 from agentbench.tools.retriever import Collection
 from agentbench.tools.retriever.bm25 import Bm25Retriever
@@ -43,18 +58,16 @@ from agentbench.tools.sql.rest import rest_tools
 from agentbench.tools.sql.selection import selection_tools
 from agentbench.tools.sql.slot_filling import slot_filling_tools
 from agentbench.types import StepCategory, Task
+from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
 from agentbench.worlds.manifest import World, read_world
-from agentbench.worlds.prepare import EMBEDDED, prepare_embedded
-
-if TYPE_CHECKING:
-    from agentbench.templates import Template
-    from agentbench.templates.token_template import TokenTemplate
-    from agentbench.templates.tokenizer import TemplateTokenizer
 
 Report = Callable[[str], None]
 
 WORLD_SEED = 0
 """Embedded worlds asked for by name are the same for every run, whatever the run's own seed."""
+
+STUDENT_GENERATION = 1
+"""Counts changes of the tiny student's making that its configuration does not show; old students are not reused."""
 
 
 # --------------------------------------------------------------------------------------------- worlds
@@ -191,62 +204,60 @@ def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Mo
         case HfModel() as hf:
             return _in_process(hf, config)
         case OpenAIModel() as remote:
-            from agentbench.llm.openai import OpenAILlm, read_key
-
-            key = read_key(remote.api_key_env)
-            return Model(OpenAILlm.from_config(remote, key), template(config.template, config.agent, remote.name))
+            return _remote(remote, config)
 
 
 def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
-    from agentbench.llm.hf import HfLlm, load_hf
+    import torch
 
-    layout = token_template(config.template, config.agent, hf.path)
+    from agentbench.llm.hf import HfLlm
+    from agentbench.llm.hf_load import load_hf
+
+    if isinstance(config.model, TinyModel):
+        torch.set_num_threads(1)
+    tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
+    layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(config.agent))
     loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
-    return Model(HfLlm(loaded, layout.tokenizer, max_batch=hf.max_batch), layout)
+    stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
+    return Model(HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch), layout)
 
 
-def template(config: TemplateConfig, agent: AgentConfig, tokenizer: str) -> Template:
-    """The layout for a model; only `teacher` works without a tokenizer."""
-    if config.kind is TemplateKind.TEACHER:
-        from agentbench.templates.teacher import Teacher
+def _remote(remote: OpenAIModel, config: RolloutConfig) -> Model:
+    from agentbench.llm.openai import OpenAILlm, read_key
 
-        return Teacher(system_prompt(agent))
-    return token_template(config, agent, tokenizer)
+    llm = OpenAILlm(
+        remote.base_url,
+        remote.name,
+        remote.mode,
+        read_key(remote.api_key_env),
+        timeout_s=remote.timeout_s,
+        max_retries=remote.max_retries,
+        max_connections=remote.max_connections,
+    )
+    system = system_prompt(config.agent)
+    if config.template.kind is TemplateKind.TEACHER:
+        return Model(llm, Teacher(system))
+    tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
+    return Model(llm, TokenTemplate(family(config.template.kind), tokenizer, system))
 
 
-def token_template(config: TemplateConfig, agent: AgentConfig, tokenizer: str) -> TokenTemplate:
-    """A layout that owns its tokens; `tokenizer` is the model's own, used where the template names none.
+def family(kind: TemplateKind) -> Family:
+    """The text layout of a model family.
 
     Raises:
-        ConfigError: the template is one for messages.
-        PreflightError: there is no tokenizer, or it is another family's.
+        ConfigError: `teacher` has messages instead of a layout.
     """
-    from agentbench.templates.token_template import TokenTemplate
-    from agentbench.templates.tokenizer import load_tokenizer
-
-    return TokenTemplate(_family(config.kind), load_tokenizer(config.tokenizer or tokenizer), system_prompt(agent))
-
-
-def _family(kind: TemplateKind) -> Family:
     match kind:
         case TemplateKind.TINY:
-            from agentbench.templates.tiny import Tiny
-
             return Tiny()
         case TemplateKind.STUDENT_QWEN3:
-            from agentbench.templates.student_qwen3 import StudentQwen3
-
             return StudentQwen3()
         case TemplateKind.STUDENT_MISTRAL:
-            from agentbench.templates.student_mistral import StudentMistral
-
             return StudentMistral()
         case TemplateKind.STUDENT_GRANITE3:
-            from agentbench.templates.student_granite3 import StudentGranite3
-
             return StudentGranite3()
         case TemplateKind.TEACHER:
-            raise ConfigError(["template.kind: teacher writes messages, this needs a template with tokens of its own"])
+            raise ConfigError(["template.kind: teacher writes messages; this needs a template with tokens of its own"])
 
 
 def system_prompt(agent: AgentConfig) -> str:
@@ -358,3 +369,68 @@ def _trigger(mode: ExpertModeConfig, task: Task, seed: int) -> Trigger:
             return Coin(probability, rng)
         case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
             return Stuck(init, RuleOverseer(task, recent), Coin(epsilon, rng))
+
+
+# ---------------------------------------------------------------------------------------------- whole runs
+
+
+class Rollout(NamedTuple):
+    """Everything a run of episodes needs, built but not started."""
+
+    tasks: tuple[Task, ...]
+    make: MakeParts
+    settings: PoolSettings
+    agent: Model | None
+
+    async def play(self, folder: Path) -> Summary:
+        """Plays the tasks that the folder does not hold yet; the agent's model is closed afterwards.
+
+        Raises:
+            PreflightError, DataError, Interrupted, RunFailed: as `run_tasks` does.
+        """
+        try:
+            return await run_tasks(self.tasks, self.make, self.settings, folder)
+        finally:
+            if self.agent is not None:
+                await self.agent.llm.close()
+
+
+def rollout(config: RolloutConfig, report: Report) -> Rollout:
+    """Worlds, tasks, model and expert of a run.
+
+    Raises:
+        PreflightError, DataError: something the run needs is missing or broken.
+    """
+    found = worlds(config.env, config.cache_dir, report)
+    tasks = select_tasks(config.env, config.tasks, found, config.seed)
+    field = playground(config.env, config.retriever, found)
+    agent = model(config, found, report) if needs_agent(config.expert_mode) else None
+    settings = PoolSettings(
+        concurrency=config.concurrency,
+        horizon=config.env.horizon,
+        seed=config.seed,
+        episode_timeout_s=config.episode_timeout_s,
+        max_failures=config.max_failures,
+        next_step="",
+        expert=expert_settings(config.expert_mode),
+    )
+    return Rollout(tasks, episode_maker(config, field, agent), settings, agent)
+
+
+def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
+    """The ground-truth expert on the whole training split."""
+    return rollout(
+        RolloutConfig(
+            seed=config.seed,
+            model=config.model,
+            template=config.template,
+            agent=AgentConfig(),
+            env=config.env,
+            expert_mode=GroundTruthExpert(),
+            retriever=config.retriever,
+            tasks=TasksConfig(split=Split.TRAIN),
+            rewards=config.rewards,
+            cache_dir=config.cache_dir,
+        ),
+        report,
+    )

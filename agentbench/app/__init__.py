@@ -1,8 +1,8 @@
 """What every entry point shares: instant help, one Hydra run, every configuration error at once, exit codes.
 
-    0 done                          3 finished, with more failures than allowed        5 the world is not ready
-    1 a bug of ours (traceback)     4 interrupted; what is finished can be gone on with 6 a self-check did not hold
-    2 the configuration is wrong
+0 done                          3 finished, with more failures than allowed        5 the world is not ready
+1 a bug of ours (traceback)     4 interrupted; what is finished can be gone on with 6 a self-check did not hold
+2 the configuration is wrong
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
     name: str
     """Name of the module and of its primary file in conf/."""
-    doc: str
+    doc: str | None
     """What it does, three examples, its exit codes: the beginning of `--help`."""
     config: str
     """Name of its schema in `agentbench.config.entry`; a name, because `--help` is too quick to import it."""
@@ -31,12 +31,16 @@ class Entry(NamedTuple):
 
 
 def main(entry: Entry) -> int:
-    """Answers the process's command line; gives the exit code."""
+    """Answers the process's command line; gives the exit code.
+
+    Raises:
+        SystemExit: the run was interrupted; with its exit code.
+    """
     arguments = sys.argv[1:]
+    code = 0
     try:
         if {"-h", "--help"} & set(arguments):
             print(help_text(entry.name, entry.doc, entry.config))
-            code = 0
         else:
             from agentbench.app.run import run
 
@@ -44,7 +48,6 @@ def main(entry: Entry) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return code
 
 

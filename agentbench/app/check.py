@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from agentbench.app.command_line import CommandLine
-from agentbench.app.groups import CONF, groups
+from agentbench.app.groups import CONF, group_names, groups
 from agentbench.app.overrides import Assignment, Reading, read_overrides
 from agentbench.config import load
 from agentbench.config.secrets import redacted
@@ -41,10 +41,10 @@ class Plan(NamedTuple):
 
 
 class _Composer(NamedTuple):
-    """Composes one entry point's configuration, options of the user's own folder included."""
+    """Composes one entry point's configuration."""
 
     entry: str
-    config_dir: Path | None
+    search_path: tuple[str, ...]
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration with Hydra's own part under `hydra`.
@@ -52,10 +52,15 @@ class _Composer(NamedTuple):
         Raises:
             HydraException, OmegaConfBaseException, yaml.YAMLError: it cannot be composed.
         """
-        search = [] if self.config_dir is None else [f"hydra.searchpath=['file://{CONF}']"]
-        main = CONF if self.config_dir is None else self.config_dir.absolute()
-        with initialize_config_dir(str(main), job_name=self.entry, version_base="1.3"):
-            return compose(self.entry, [*search, *overrides], return_hydra_config=True)
+        with initialize_config_dir(str(CONF), job_name=self.entry, version_base="1.3"):
+            return compose(self.entry, [*self.search_path, *overrides], return_hydra_config=True)
+
+
+class _Composed(NamedTuple):
+    trees: list[DictConfig]
+    """One for each combination of swept values."""
+    reading: Reading
+    """What they were composed from, and what could not be composed."""
 
 
 def check(entry: str, schema: type, line: CommandLine) -> Plan:
@@ -65,49 +70,53 @@ def check(entry: str, schema: type, line: CommandLine) -> Plan:
         ConfigError: with a line for every problem.
     """
     folders = [CONF] if line.config_dir is None else [CONF, line.config_dir]
-    composer = _Composer(entry, line.config_dir)
-    reading = read_overrides(line.overrides, groups(entry, folders))
-    assignments, problems = reading.assignments, list(reading.problems)
-    try:
-        composed = _compose_all(composer, assignments)
-    except _NOT_COMPOSED:
-        assignments, faults = _composable(composer, assignments)
-        problems += faults
-        composed = _compose_all(composer, assignments)
-    sweep = line.multirun or composed[0].hydra.mode is RunMode.MULTIRUN
-    problems += [] if sweep else [_needs_multirun(assignment) for assignment in assignments if assignment.sweeps]
-    configs = []
-    for tree in composed:
+    choices = groups(entry, folders)
+    reading = read_overrides(line.overrides, choices, group_names(folders) - choices.keys())
+    trees, reading = _composed(_Composer(entry, line.search_path), reading)
+    sweep = line.multirun or trees[0].hydra.mode is RunMode.MULTIRUN
+    swept = [] if sweep else [_needs_multirun(assignment) for assignment in reading.assignments if assignment.sweeps]
+    configs, wrong = [], []
+    for tree in trees:
         try:
             configs.append(load(_without_hydra(tree), schema))
         except ConfigError as error:
-            problems += [problem for problem in error.problems if not _below(problem, reading.unknown_choices)]
+            wrong += [problem for problem in error.problems if not _below(problem, reading.unknown_choices)]
+    problems = [*reading.problems, *swept, *wrong]
     if problems:
         raise ConfigError([redacted(problem) for problem in dict.fromkeys(problems)])
-    folder = composed[0].hydra.sweep.dir if sweep else composed[0].hydra.run.dir
-    return Plan(tuple(assignment.text for assignment in assignments), sweep, Path(folder), configs[0])
+    folder = trees[0].hydra.sweep.dir if sweep else trees[0].hydra.run.dir
+    return Plan(tuple(assignment.text for assignment in reading.assignments), sweep, Path(folder), configs[0])
 
 
-def _compose_all(composer: _Composer, assignments: Sequence[Assignment]) -> list[DictConfig]:
+def _composed(composer: _Composer, reading: Reading) -> _Composed:
+    """Everything that composes; an override that does not becomes a problem of the reading."""
+    try:
+        return _Composed(_all(composer, reading.assignments), reading)
+    except _NOT_COMPOSED:
+        composable = _composable(composer, reading)
+    try:
+        return _Composed(_all(composer, composable.assignments), composable)
+    except _NOT_COMPOSED as error:
+        raise ConfigError([*composable.problems, _one_line(error)]) from error
+
+
+def _all(composer: _Composer, assignments: Sequence[Assignment]) -> list[DictConfig]:
     combinations = itertools.product(*(assignment.values for assignment in assignments))
     return [composer.compose(combination) for combination in combinations]
 
 
-def _composable(composer: _Composer, assignments: Sequence[Assignment]) -> tuple[list[Assignment], list[str]]:
-    """The assignments that compose together, and a line for each of the others."""
-    try:
-        composer.compose(())
-    except _NOT_COMPOSED as error:
-        raise ConfigError([f"conf/{composer.entry}.yaml: {_one_line(error)}"]) from error
+def _composable(composer: _Composer, reading: Reading) -> Reading:
+    """The reading with only those assignments that compose one after the other."""
     kept: list[Assignment] = []
-    faults: list[str] = []
-    for assignment in assignments:
+    problems = list(reading.problems)
+    for assignment in reading.assignments:
         try:
-            _compose_all(composer, [*kept, assignment])
+            for value in assignment.values:
+                composer.compose([*(before.values[0] for before in kept), value])
             kept.append(assignment)
         except _NOT_COMPOSED as error:
-            faults.append(f"{assignment.text.removeprefix('++')}: {_one_line(error)}")
-    return kept, faults
+            problems.append(f"{assignment.text.removeprefix('++')}: {_one_line(error)}")
+    return reading._replace(assignments=kept, problems=problems)
 
 
 def _one_line(error: Exception) -> str:
@@ -116,7 +125,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _without_hydra(tree: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(tree, [key for key in tree if key != "hydra"])
+    return OmegaConf.masked_copy(tree, [str(key) for key in tree if key != "hydra"])
 
 
 def _needs_multirun(assignment: Assignment) -> str:

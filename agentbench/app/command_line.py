@@ -18,9 +18,21 @@ class CommandLine(NamedTuple):
     overrides: tuple[str, ...]
     multirun: bool
     config_dir: Path | None
-    """A folder with further options, laid out like conf/."""
+    """A folder with further options, laid out like conf/; it adds to conf/ and replaces nothing there."""
     inspects: bool
     """Something is to be shown (`--cfg`, `--info` …) and nothing run."""
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """The override by which Hydra finds the further options."""
+        return (
+            () if self.config_dir is None else (f"hydra.searchpath=[{quoted(f'file://{self.config_dir.absolute()}')}]",)
+        )
+
+
+def quoted(text: str) -> str:
+    """Text as one value of Hydra's override grammar, whatever is in it."""
+    return "'" + text.replace("'", r"\'") + "'"
 
 
 class _Parser(ArgumentParser):

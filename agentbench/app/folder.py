@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from agentbench.config import load
+from agentbench.config.entry import RolloutConfig
 from agentbench.config.keys import leaves
 from agentbench.errors import ConfigError, PreflightError
 
@@ -23,19 +22,19 @@ def claim(wanted: Path) -> Path:
     Raises:
         PreflightError: the folder cannot be made.
     """
-    for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
+    number, folder = 1, wanted
+    while True:
         try:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError:
-            continue
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}_{number}")
         except OSError as error:
             raise PreflightError(f"cannot make the folder {folder}: {error.strerror}") from error
-    raise AssertionError("numbers do not end")
 
 
-def resumed(folder: Path, config: Any) -> Path:
+def resumed(folder: Path, config: RolloutConfig) -> Path:
     """The folder of an earlier run, once it is clear that it was a run of the same configuration.
 
     Raises:
@@ -47,11 +46,10 @@ def resumed(folder: Path, config: Any) -> Path:
         raise PreflightError(f"resume: no folder {str(folder)!r}")
     if not saved.is_file():
         raise PreflightError(f"resume: {str(folder)!r} is not the folder of a run: .hydra/config.yaml is missing")
-    before = load(yaml.safe_load(saved.read_text(encoding="utf-8")), type(config))
+    before = load(yaml.safe_load(saved.read_text(encoding="utf-8")), RolloutConfig)
     then, now = dict(leaves(dataclasses.asdict(before))), dict(leaves(dataclasses.asdict(config)))
     differ = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
-    lines = [f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ]
-    lines = [line for line, key in zip(lines, differ, strict=True) if key.split(".")[0] not in _MAY_DIFFER]
-    if lines:
-        raise ConfigError(lines)
+    differ = [key for key in differ if key.split(".")[0] not in _MAY_DIFFER]
+    if differ:
+        raise ConfigError([f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ])
     return folder

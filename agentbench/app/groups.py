@@ -36,5 +36,10 @@ def groups(entry: str, folders: Sequence[Path] = (CONF,)) -> dict[str, Group]:
     }
 
 
+def group_names(folders: Sequence[Path] = (CONF,)) -> set[str]:
+    """All groups there are, for whatever entry point."""
+    return {path.name for folder in folders for path in folder.iterdir() if path.is_dir() and path.name != "hydra"}
+
+
 def _options(group: str, folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")}))

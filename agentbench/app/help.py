@@ -41,7 +41,7 @@ class _Source(NamedTuple):
     """By name: the source text of a union, or the words of an enumeration."""
 
 
-def help_text(entry: str, doc: str, schema: str) -> str:
+def help_text(entry: str, doc: str | None, schema: str) -> str:
     """Everything a user needs to write a command line.
 
     Args:
@@ -49,7 +49,7 @@ def help_text(entry: str, doc: str, schema: str) -> str:
         doc: what it does, with examples.
         schema: name of its dataclass in `agentbench.config.entry`.
     """
-    lines = [doc.strip(), "", "Choices (group=option), the default first:"]
+    lines = [(doc or "").strip(), "", "Choices (group=option), the default first:"]
     for group in groups(entry).values():
         others = [option for option in group.options if option != group.default]
         lines.append(f"  {group.name:<14} {' | '.join([group.default, *others])}")

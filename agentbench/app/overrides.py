@@ -7,12 +7,12 @@ result as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 
 from agentbench.app.groups import Group
 from agentbench.config.secrets import names_secret, secret_problems
@@ -39,8 +39,14 @@ class Reading(NamedTuple):
     """Groups whose option is unknown and unlike any: what is below them cannot be judged."""
 
 
-def read_overrides(lines: Sequence[str], groups: Mapping[str, Group]) -> Reading:
-    """The overrides of a command line; a mistyped option is read as the one it is most like."""
+def read_overrides(lines: Sequence[str], groups: Mapping[str, Group], foreign: Collection[str] = ()) -> Reading:
+    """The overrides of a command line; a mistyped option is read as the one it is most like.
+
+    Args:
+        lines: the overrides as typed.
+        groups: what the entry point lets choose.
+        foreign: groups of other entry points.
+    """
     assignments: list[Assignment] = []
     problems: list[str] = []
     unknown: list[str] = []
@@ -48,30 +54,33 @@ def read_overrides(lines: Sequence[str], groups: Mapping[str, Group]) -> Reading
     for line in lines:
         try:
             override = parser.parse_override(line)
-        except OverrideParseException as error:
+        except HydraException as error:
             problems.append(_not_an_override(line, error))
             continue
         key = override.key_or_group
         problems += secret_problems([(key, line.partition("=")[2].replace("null", ""))])
         if override.is_interval_sweep():
             problems.append(f"{line}: an interval has no values to run one by one; list them: {key}=a,b,c")
+        elif key in foreign:
+            problems.append(f"{key}: not a choice here; there are {', '.join(groups)}")
         elif key in groups and override.package is None and not override.is_delete():
-            chosen, wrong = _choice(override, groups[key])
-            problems += wrong
-            assignments += [chosen] if chosen else []
-            unknown += [] if chosen else [key]
+            choice = _choice(override, groups[key])
+            problems += choice.problems
+            assignments += [choice.assignment] if choice.assignment else []
+            unknown += [] if choice.assignment else [key]
         else:
             assignments.append(_value(override))
     return Reading(assignments, problems, tuple(unknown))
 
 
-def _not_an_override(line: str, error: OverrideParseException) -> str:
+def _not_an_override(line: str, error: HydraException) -> str:
     key, equals, _ = line.partition("=")
     if not equals:
         return f"{line}: not an override; write key=value"
     if names_secret(key):
         return f"{key}: secrets are no configuration; put it into .env"
-    return f"{line}: cannot be read: {str(error).splitlines()[0]}"
+    reason = str(error).splitlines()[0].split(" expecting")[0]
+    return f"{line}: cannot be read: {reason}"
 
 
 def _value(override: Override) -> Assignment:
@@ -85,8 +94,14 @@ def _value(override: Override) -> Assignment:
     return Assignment(override.key_or_group, text, values, True)
 
 
-def _choice(override: Override, group: Group) -> tuple[Assignment | None, list[str]]:
+class _Choice(NamedTuple):
     """The override of a group with mistyped options put right, and a line for each of them."""
+
+    assignment: Assignment | None
+    problems: list[str]
+
+
+def _choice(override: Override, group: Group) -> _Choice:
     value = override.value()
     if isinstance(value, Glob):
         wanted = value.filter(list(group.options))
@@ -98,10 +113,10 @@ def _choice(override: Override, group: Group) -> tuple[Assignment | None, list[s
     problems = [_no_option(group.name, option, allowed) for option in wanted if option not in allowed]
     options = [option if option in allowed else closest(option, allowed) for option in wanted]
     if not wanted or None in options:
-        return None, problems or [f"{override.input_line}: matches none of {', '.join(allowed)}"]
+        return _Choice(None, problems or [f"{override.input_line}: matches none of {', '.join(allowed)}"])
     values = tuple(f"{group.name}={option}" for option in options)
     text = f"{group.name}={','.join(map(str, options))}"
-    return Assignment(group.name, text, values, override.is_sweep_override()), problems
+    return _Choice(Assignment(group.name, text, values, override.is_sweep_override()), problems)
 
 
 def _no_option(group: str, option: str, options: Sequence[str]) -> str:

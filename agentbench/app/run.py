@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import signal
@@ -19,7 +21,7 @@ from omegaconf import DictConfig
 
 from agentbench.app import Entry, command
 from agentbench.app.check import Plan, check
-from agentbench.app.command_line import CommandLine, read_command_line
+from agentbench.app.command_line import CommandLine, quoted, read_command_line
 from agentbench.app.folder import claim, resumed
 from agentbench.app.groups import CONF
 from agentbench.app.record import RunRecord
@@ -34,20 +36,24 @@ _RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_c
 
 
 def run(entry: Entry, arguments: Sequence[str]) -> int:
-    """Everything but `--help`; gives the exit code, the largest one of a sweep."""
+    """Everything but `--help`; gives the exit code, the largest one of a sweep.
+
+    Raises:
+        SystemExit: a run was interrupted, and with it the sweep.
+    """
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     codes = [0]
     try:
         line = read_command_line(arguments)
         if line.inspects:
-            _hydra(entry.name, arguments, lambda _: None)
+            _show(entry.name, arguments)
         else:
             plan = check(entry.name, _schema(entry), line)
             _hydra(entry.name, _arguments(line, plan), lambda tree: codes.append(_job(entry, line, tree)))
     except AgentbenchError as error:
         codes.append(_report(error, command(entry.name, "--help")))
     except KeyboardInterrupt:
-        codes.append(Interrupted.exit_code)
+        codes.append(_report(Interrupted("interrupted before the start"), command(entry.name, *arguments)))
     return max(codes)
 
 
@@ -69,28 +75,35 @@ def _hydra(name: str, arguments: Sequence[str], job: Callable[[DictConfig], obje
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
 
 
+def _show(name: str, arguments: Sequence[str]) -> None:
+    """Prints what Hydra's own flags ask for, in one piece: Hydra itself does not bear a reader who leaves early."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text):
+            _hydra(name, arguments, lambda _: None)
+    finally:
+        print(text.getvalue(), end="")
+
+
 def _arguments(line: CommandLine, plan: Plan) -> list[str]:
     """What Hydra gets: the checked overrides, and the folder that belongs to this run alone."""
-    flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
     if isinstance(plan.config, RolloutConfig) and plan.config.resume is not None:
         if plan.sweep:
             raise ConfigError(["resume: goes on with one run; leave -m away"])
         folder = resumed(plan.config.resume, plan.config)
-        return [*flags, *plan.overrides, f"hydra.run.dir={_quoted(folder)}", "hydra.output_subdir=.hydra/resumed"]
-    if plan.sweep:
-        return ["--multirun", *flags, *plan.overrides, f"hydra.sweep.dir={_quoted(claim(plan.folder))}"]
-    return [*flags, *plan.overrides, f"hydra.run.dir={_quoted(claim(plan.folder))}"]
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", r"\'") + "'"
+        place = [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=.hydra/resumed"]
+    else:
+        kind = "sweep" if plan.sweep else "run"
+        place = [f"hydra.{kind}.dir={quoted(str(claim(plan.folder)))}"]
+    flags = ["--multirun"] if plan.sweep else []
+    return [*flags, *line.search_path, *plan.overrides, *place]
 
 
 def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
     """One run, recorded from start to end; its exit code.
 
     Raises:
-        KeyboardInterrupt: the run was interrupted, and with it the sweep.
+        SystemExit: the run was interrupted; nothing but this ends a sweep of Hydra's early.
     """
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
@@ -101,10 +114,10 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
         record.end(0)
         return 0
     record.end(failure.exit_code, str(failure))
-    label = f"{' '.join(settings.overrides.task)}: " if settings.mode is RunMode.MULTIRUN else ""
+    label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""
     _report(failure, _again(entry, line, config, failure.exit_code), label)
     if isinstance(failure, Interrupted):
-        raise KeyboardInterrupt
+        raise SystemExit(failure.exit_code)
     return failure.exit_code
 
 
@@ -126,16 +139,19 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
 
 
 def _again(entry: Entry, line: CommandLine, config: object, exit_code: int) -> str:
-    """The command that goes on after a failure: with what is finished where the entry point can, else from the start."""
+    """The command that goes on after a failure, with what is finished where the entry point can do that."""
     if exit_code == ConfigError.exit_code:
         return command(entry.name, "--help")
-    settings = HydraConfig.get()
     flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
-    plain = [text.removeprefix("++") for text in settings.overrides.task]
-    overrides = [text for text in plain if not text.startswith("resume=")]
+    overrides = [text for text in _plain_overrides() if not text.startswith("resume=")]
     if isinstance(config, RolloutConfig) and exit_code in _RESUMABLE:
-        overrides.append(f"resume={os.path.relpath(settings.runtime.output_dir)}")
+        overrides.append(f"resume={os.path.relpath(HydraConfig.get().runtime.output_dir)}")
     return command(entry.name, *flags, *overrides)
+
+
+def _plain_overrides() -> list[str]:
+    """The overrides of the present run as a user types them."""
+    return [text.removeprefix("++") for text in HydraConfig.get().overrides.task]
 
 
 def _report(error: AgentbenchError, next_step: str, label: str = "") -> int:

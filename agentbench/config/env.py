@@ -50,7 +50,7 @@ class EnvConfig:
     """Keep only tasks of this scenario."""
     tool_availability: Availability = Availability.ANY
     """Keep only tasks of this availability."""
-    horizon: Annotated[int, Field(ge=1, le=1000)] = 12
+    horizon: Annotated[int, Field(ge=1, le=1000)] = 20
     """Most steps in an episode; then it is truncated."""
     enforce_rules: bool = True
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""

@@ -10,7 +10,7 @@ import dataclasses
 import re
 import typing
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,43 +31,50 @@ def load(config: DictConfig | Mapping[str, Any], schema: type[T]) -> T:
     """The configuration as an instance of a schema dataclass.
 
     Raises:
-        ConfigError: with one line per problem, each beginning with its dotted key: unknown keys, missing or wrong values,
-            interpolations that lead nowhere, contradictions between parts, and secrets.
+        ConfigError: with one line per problem, each beginning with its dotted key: unknown keys, missing or wrong
+            values, interpolations that lead nowhere, contradictions between parts, and secrets.
     """
-    data, problems = _resolved(config)
-    secret = secret_problems(leaves(data))
-    parts, invalid = _validated(data, schema)
-    problems = _distinct([*problems, *secret, *invalid, *broken_rules(parts)])
+    plain = _resolved(config)
+    secret = secret_problems(leaves(plain.values))
+    parts = _validated(plain.values, schema)
+    problems = _first_per_key([*plain.problems, *secret, *parts.problems, *broken_rules(parts.values)])
     if problems:
         raise ConfigError([redacted(problem) for problem in problems])
-    return schema(**parts)
+    return schema(**parts.values)
 
 
-def _distinct(problems: list[str]) -> list[str]:
-    first = {problem.split(": ", 1)[0]: problem for problem in reversed(problems)}
-    return [problem for problem in dict.fromkeys(problems) if first[problem.split(": ", 1)[0]] == problem]
+class _Judged(NamedTuple):
+    """What is right, and a line for everything that is not."""
+
+    values: dict[str, Any]
+    problems: list[str]
+
+
+def _first_per_key(problems: list[str]) -> list[str]:
+    return list({problem.split(": ", 1)[0]: problem for problem in reversed(problems)}.values())[::-1]
 
 
 # ------------------------------------------------------------------------------------- interpolations
 
 
-def _resolved(config: DictConfig | Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Plain values with interpolations resolved and `???` left out; a line for each that cannot be resolved."""
+def _resolved(config: DictConfig | Mapping[str, Any]) -> _Judged:
+    """Plain values with interpolations resolved and `???` left out."""
     from omegaconf import OmegaConf
 
     problems: list[str] = []
     tree = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
-    return _plain(tree, "", problems), problems
+    return _Judged(_plain(tree, "", problems), problems)
 
 
-def _plain(node: Any, path: str, problems: list[str]) -> Any:
+def _plain(node: object, path: str, problems: list[str]) -> Any:
     from omegaconf import DictConfig, ListConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     if not isinstance(node, DictConfig | ListConfig):
         return node
     values: dict[Any, Any] = {}
-    for key in list(node.keys()) if isinstance(node, DictConfig) else range(len(node)):
+    keys: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
+    for key in keys:
         place = f"{path}.{key}" if path else str(key)
         try:
             if not OmegaConf.is_missing(node, key):
@@ -80,8 +87,8 @@ def _plain(node: Any, path: str, problems: list[str]) -> Any:
 # ----------------------------------------------------------------------------------------- validation
 
 
-def _validated(data: dict[str, Any], schema: type) -> tuple[dict[str, Any], list[str]]:
-    """The valid parts, and a line for everything else."""
+def _validated(data: dict[str, Any], schema: type) -> _Judged:
+    """The valid parts."""
     parts: dict[str, Any] = {}
     problems: list[str] = []
     hints = typing.get_type_hints(schema, include_extras=True)
@@ -96,7 +103,7 @@ def _validated(data: dict[str, Any], schema: type) -> tuple[dict[str, Any], list
         except ValidationError as error:
             problems += [_line(schema, data, field.name, details) for details in error.errors()]
     unknown = [key for key in data if key not in known]
-    return parts, problems + [_unknown(schema, data, key) for key in unknown]
+    return _Judged(parts, problems + [_unknown(schema, data, key) for key in unknown])
 
 
 def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) -> str:
@@ -111,8 +118,9 @@ def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) ->
             return _wrong_choice(key, error)
         case "union_tag_not_found":
             return f"{key}.kind: required, it says which kind of {key} is meant"
-        case "tuple_type" if isinstance(value, str):
-            return f"{key}: must be a list, got {value!r}; write {key}=[{value}]"
+        case "tuple_type":
+            advice = f"; write {key}=[{value}]" if isinstance(value, str) else ""
+            return f"{key}: must be a list, got {_shown(value)}{advice}"
         case "string_type" if isinstance(value, int | float):
             return f"""{key}: must be text, got {value!r}; quote it: {key}="'{value}'\""""
         case "dataclass_type":
@@ -134,8 +142,13 @@ def _dotted(data: dict[str, Any], location: tuple[int | str, ...]) -> str:
         if isinstance(node, Mapping) and part not in node and node.get("kind") == part:
             continue
         parts.append(str(part))
-        inside = (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int))
-        node = node[part] if inside else None
+        match node:
+            case Mapping() if part in node:
+                node = node[part]
+            case list() if isinstance(part, int):
+                node = node[part]
+            case _:
+                node = None
     return ".".join(parts)
 
 

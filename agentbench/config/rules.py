@@ -34,7 +34,9 @@ def _template_fits_model(model: ModelConfig, template: TemplateConfig) -> str:
     teacher = template.kind is TemplateKind.TEACHER
     chat = isinstance(model, OpenAIModel) and model.mode is ApiMode.CHAT
     if chat and not teacher:
-        return f"template: model.mode=chat leaves the layout to the server and needs template=teacher, got {template.kind}"
+        return (
+            f"template: model.mode=chat leaves the layout to the server and needs template=teacher, got {template.kind}"
+        )
     if teacher and not chat:
         return "template: teacher has no layout of its own and needs model=openai with model.mode=chat"
     if isinstance(model, TinyModel) and template.kind is not TemplateKind.TINY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -31,17 +31,18 @@ async def run_pool(
     Raises:
         Interrupted: SIGINT or SIGTERM came; every finished result was handed over.
     """
-    waiting = iter(jobs)
+    waiting = (job for job in jobs)
     received: list[signal.Signals] = []
 
     async def work() -> None:
-        for job in waiting:
-            on_finished(await run(job))
-            if received:
-                return
+        try:
+            for job in waiting:
+                on_finished(await run(job))
+        finally:
+            waiting.close()  # whatever ended this worker early, nobody starts another job
 
     workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(jobs)))]
-    with _cancelled_by_signals(workers, received):
+    with _cancelled_by_signals(workers, waiting, received):
         await _all_done(workers)
     if received:
         raise Interrupted(f"stopped by {received[0].name}")
@@ -71,7 +72,9 @@ async def _all_done(workers: list[asyncio.Task[None]]) -> None:
 
 
 @contextmanager
-def _cancelled_by_signals(workers: list[asyncio.Task[None]], received: list[signal.Signals]) -> Iterator[None]:
+def _cancelled_by_signals(
+    workers: list[asyncio.Task[None]], waiting: Generator[object, None, None], received: list[signal.Signals]
+) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,6 +83,7 @@ def _cancelled_by_signals(workers: list[asyncio.Task[None]], received: list[sign
         if received:
             raise KeyboardInterrupt
         received.append(number)
+        waiting.close()
         for worker in workers:
             worker.cancel()
 

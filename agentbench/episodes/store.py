@@ -151,9 +151,11 @@ def _decode(line: bytes, path: Path, number: int) -> Trajectory:
 
 def _problem(errors: list[Any]) -> str:
     unknown = [error for error in errors if error["type"] == "unexpected_keyword_argument"]
-    first = (unknown or errors)[0]
+    wrong_otherwise = {error["loc"][:-1] for error in errors if error not in unknown}  # other kinds of a union
+    named = [error for error in unknown if error["loc"][:-1] not in wrong_otherwise]
+    first = (named or errors)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"unknown key {place!r}" if unknown else f"{place}: {first['msg']}"
+    return f"unknown key {place!r}" if named else f"{place}: {first['msg']}"
 
 
 def _is_json(line: bytes) -> bool:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import Summary
 
 
-def final_table(summary: Summary) -> Table:
+def final_table(summary: Summary) -> Group:
     """Success with its 95 % interval, by scenario, tool availability and domain; below it the expert and errors."""
-    table = Table(title="Success", caption=_caption(summary), caption_justify="left", title_justify="left")
+    return Group(_success(summary), Text(_rest(summary)))
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent with one decimal; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _success(summary: Summary) -> Table:
+    table = Table()
     table.add_column("episodes of")
     for heading in ("n", "solved", "rate", "95 % interval"):
         table.add_column(heading, justify="right")
@@ -27,16 +38,11 @@ def final_table(summary: Summary) -> Table:
     return table
 
 
-def percent(share: float | None) -> str:
-    """A share in per cent with one decimal; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
 def _cells(rate: Rate) -> tuple[str, str, str, str]:
     return str(rate.n), str(rate.count), percent(rate.rate), f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %"
 
 
-def _caption(summary: Summary) -> str:
+def _rest(summary: Summary) -> str:
     helped = summary.expert_assistance
     lines = [
         f"expert ({helped.mode}) took {percent(helped.tracker.expert_share)} of {summary.total_time_steps} steps; "

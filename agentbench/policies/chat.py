@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from agentbench.llm import Llm, Request, Sampling
 from agentbench.templates import Template
 from agentbench.types import Actor, Decision, History
+
+AGENT_PROMPT = Path(__file__).parent / "prompts" / "agent.txt"
+"""The instructions an agent gets where the configuration names no others."""
 
 
 class ChatAgent:

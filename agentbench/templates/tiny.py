@@ -1,13 +1,15 @@
 """The tiny student's own layout: every token that need not be there costs it speed and attention.
 
-    <|tools|>director_of retrieve_documents<|user|>Who directed Heat?<|act|>
-    <|call|>director_of<|arg|>title<|is|>Heat<|end|>{"director": ["Michael Mann"]}<|act|>
-    <|final|>Michael Mann<|end|>
+    <|tools|> director_of retrieve_documents<|user|> Who directed " Heat "?<|act|>
+    <|call|> director_of<|arg|> title<|is|> Heat<|end|> director Michael Mann<|act|>
+    <|final|> Michael Mann<|end|>
 
-(without the line breaks). There is no system text and tools are names only: what they do is learnt. Arguments are not
-JSON, so that a value is written exactly as it stands in the question and copying it is easy; a value that is not a
-string comes as JSON behind `<|json|>` instead of `<|is|>`. The same words in a name, a value or an answer are
-guarded (see `markers`).
+(without the line breaks). What the student sees is written so that copying is easy. There is no system text and tools
+are names only: what they do is learnt. Arguments are not JSON; a value that is not a string comes as JSON behind
+`<|json|>` instead of `<|is|>`. A blank stands before every name and value and around quotation marks, so that the same
+words are the same tokens wherever they stand. Observations lose the punctuation of JSON, ids of documents and the
+columns of a peek: a student that needed them would have to be shown more. Control words in a name, a value or an
+answer are guarded (see `markers`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+
+import orjson
 
 from agentbench.templates import Piece
 from agentbench.templates.calls import json_text, read_json
@@ -37,6 +41,7 @@ CONTROL_TOKENS = (PAD, END, TOOLS, USER, ACT, THINK, CALL, ARG, IS, JSON, FINAL)
 """To be added to the student's vocabulary, in this order; `<|pad|>` is used by training only."""
 
 _CONTROL = re.compile("(" + "|".join(re.escape(token) for token in CONTROL_TOKENS) + ")")
+_QUOTE = re.compile(r'\s*"\s*')
 _GUARD = Guard("<|", answers=False)
 
 
@@ -48,7 +53,7 @@ class Tiny:
     def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
         """The tools' names and the question; the system text is left out."""
         names = " ".join(tool.name for tool in tools)
-        return (_control(TOOLS), Piece(names, False), _control(USER), Piece(question, False), _control(ACT))
+        return (_control(TOOLS), _free(names), _control(USER), _seen(question), _control(ACT))
 
     def action(self, action: Action) -> tuple[Piece, ...]:
         """The action with its ending; malformed text as plain text."""
@@ -62,8 +67,8 @@ class Tiny:
         return (*body, _control(END))
 
     def observation(self, step: Step) -> tuple[Piece, ...]:
-        """The observation's text as it is; after an answer it is the user who speaks."""
-        text = Piece(step.observation.text, False)
+        """The observation without the punctuation of JSON; after an answer it is the user who speaks."""
+        text = _seen(flattened(step.observation.text))
         if isinstance(step.decision.action, Final):
             return (_control(USER), text, _control(ACT))
         return (text, _control(ACT))
@@ -81,7 +86,32 @@ def _control(token: str) -> Piece:
 
 
 def _free(text: str) -> Piece:
-    return Piece(_GUARD.broken(text), False)
+    return Piece(f" {_GUARD.broken(text)}", False)
+
+
+def _seen(text: str) -> Piece:
+    return Piece(" " + _QUOTE.sub(' " ', text).strip(), False)
+
+
+def flattened(text: str) -> str:
+    """The values of a JSON text as words: keys before their values, items apart by `;`, other text as it is."""
+    try:
+        return _flat(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _flat(value: Any) -> str:  # noqa: ANN401
+    match value:
+        case {"id": _, "text": str(text)}:
+            return text
+        case dict():
+            return " ".join(f"{key} {_flat(item)}" for key, item in value.items() if key != "key_details")
+        case list():
+            return " ; ".join(_flat(item) for item in value)
+        case str():
+            return value
+    return json_text(value)
 
 
 def _thought(thought: str) -> tuple[Piece, ...]:
@@ -99,7 +129,7 @@ def _read(completion: str) -> Action:
     first, *rest = _CONTROL.split(completion.removesuffix(END))
     if first.strip():
         raise ValueError(f"text before the first control token: {first[:40]!r}")
-    fields = [(token, _GUARD.whole(text)) for token, text in zip(rest[::2], rest[1::2], strict=True)]
+    fields = [(token, _GUARD.whole(text.removeprefix(" "))) for token, text in zip(rest[::2], rest[1::2], strict=True)]
     thought = fields.pop(0)[1] if fields and fields[0][0] == THINK else ""
     match fields:
         case [(token, answer)] if token == FINAL:

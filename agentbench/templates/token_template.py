@@ -63,7 +63,8 @@ class TokenTemplate:
     def render(self, history: History) -> Prompt:
         """The prompt for the next action."""
         chunks = list(self._chunks(history))
-        return Prompt("".join(chunk.text for chunk in chunks), tuple(chain.from_iterable(chunk.ids for chunk in chunks)))
+        ids = tuple(chain.from_iterable(chunk.ids for chunk in chunks))
+        return Prompt("".join(chunk.text for chunk in chunks), ids)
 
     def spans(self, history: History) -> tuple[Span, ...]:
         """The same tokens up to the end of the last action, each stretch with the step it belongs to.

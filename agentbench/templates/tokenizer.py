@@ -80,7 +80,7 @@ def load_tokenizer(place: str | Path) -> Tokenizer:
 
 def _from_hub(name: str) -> Path:
     if Path(name).is_dir() or name.startswith((".", "/", "~")):
-        raise PreflightError(f"no tokenizer in {name!r}: tokenizer.json is missing", "set template.tokenizer to a folder")
+        raise PreflightError(f"no tokenizer in {name!r}: tokenizer.json is missing", "correct template.tokenizer")
     from huggingface_hub import hf_hub_download
 
     try:

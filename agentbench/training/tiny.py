@@ -7,15 +7,14 @@ be copied piece by piece: that is the skill such a model has to learn, and where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-WORDS = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]|\s+"
-"""Pre-tokens: words, single digits, single marks of punctuation, white space. Digits one by one make numbers copyable."""
+WORDS = r" ?[\p{L}_]+| ?\p{N}| ?[^\s\p{L}\p{N}_]|\s+"
+"""Pre-tokens: words and names with underscores, single digits (copyable numbers), single marks, white space."""
 
 
 class Architecture(NamedTuple):
@@ -28,8 +27,10 @@ class Architecture(NamedTuple):
     """Longest context, in tokens."""
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int, control_tokens: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer; `control_tokens` get the first ids and the last of them ends a turn."""
+def train_tokenizer(
+    texts: Iterable[str], vocab_size: int, control_tokens: Sequence[str], *, end: str, pad: str
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer whose `control_tokens` get the first ids; `end` ends a turn, `pad` fills batches."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
         [
@@ -45,8 +46,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, control_tokens: Seque
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    end = control_tokens[-1]
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=end, pad_token=end)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=end, pad_token=pad)
 
 
 def new_student(architecture: Architecture, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
@@ -67,11 +67,6 @@ def new_student(architecture: Architecture, tokenizer: PreTrainedTokenizerFast, 
         bos_token_id=None,
     )
     return Qwen3ForCausalLM(config)
-
-
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes the tokenizer so that transformers and the Rust library can both load it."""
-    tokenizer.save_pretrained(str(folder))
 
 
 class CopyingTask(NamedTuple):

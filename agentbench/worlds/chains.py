@@ -4,158 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import NamedTuple
 
 from agentbench.config.tasks import Split
 from agentbench.worlds.domain import Kind, Role, Stated, Value
-from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, Input, QuoteHop
+from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, Hops, Input, QuoteHop
 from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.splits import split_of
 from agentbench.worlds.views import Query
 
-Hops = tuple[Hop, ...]
+
+class _Found(NamedTuple):
+    """A stated value that belongs to one entity only."""
+
+    column: str
+    value: Value
+    stated: Stated
 
 
-class Chains:
-    """A source of chains for one split."""
-
-    def __init__(self, knowledge: Knowledge, split: Split, rng: Random) -> None:
-        self.knowledge = knowledge
-        self._split = split
-        self._rng = rng
-        corpus = knowledge.corpus
-        self._facts = _grouped(item for item in corpus.stated if self._mine(item.entity))
-        self._finds = self._findable()
-        self._quotes = [quote for quote in corpus.quotes if self._mine(quote.entity)]
-        self._by_kind = _queries_by_kind(knowledge.queries)
-
-    def start_api(self) -> ApiHop:
-        """A query about values that the question says."""
-        if not self._by_kind:
-            raise Drop("no API questions")
-        kind = self._rng.choices(list(self._by_kind), [_WEIGHT[kind] for kind in self._by_kind])[0]
-        query = self._rng.choice(self._by_kind[kind])
-        pool = self.knowledge.pool(query.view, query.by[0], self._split)
-        if not pool:
-            raise Drop("no values in this split")
-        return self.ask(query, query.by[0], self._rng.choice(pool), None)
-
-    def start_rag(self) -> Hop:
-        """A question that one document answers."""
-        ways = [way for way, have in ((self._fact, self._facts), (self._find, self._finds), (self._quote, self._quotes)) if have]
-        if not ways:
-            raise Drop("no document questions")
-        return self._rng.choice(ways)()
-
-    def then_api(self, hops: Hops) -> ApiHop:
-        """A query about the last hop's answer."""
-        value, gives = _single(hops[-1])
-        if value not in self.knowledge.searched.get(gives, ()):
-            raise Drop("answer leads nowhere in the database")
-        ways = [
-            (query, column)
-            for query in self.knowledge.queries
-            for column in query.by
-            if query.view.fields[column].field.values == gives
-        ]
-        query, column = self._rng.choice(ways)
-        return self.ask(query, column, value, len(hops) - 1)
-
-    def then_rag(self, hops: Hops) -> Hop:
-        """A document question about the last hop's answer."""
-        value, gives = _single(hops[-1])
-        self._check(value, False)
-        source = len(hops) - 1
-        ways: list[Hop] = [
-            FactHop(item, (Input(f"{item.table}.name", value, source=source),))
-            for item in self.knowledge.stated.get((gives, str(value)), [])
-        ]
-        for (name, stated_value), item in self._found_by(value):
-            if item.fact.values == gives:
-                ways.append(FindHop(item, (Input(name, stated_value, source=source),)))
-        if not ways:
-            raise Drop("answer leads nowhere in the documents")
-        return self._rng.choice(ways)
-
-    def like(self, hop: Hop) -> Hop:
-        """The same question about something else."""
-        match hop:
-            case ApiHop(query=query):
-                pool = self.knowledge.pool(query.view, query.by[0], self._split)
-                return self.ask(query, query.by[0], self._rng.choice(pool), None)
-            case FactHop(stated=stated):
-                return self._fact_hop(self._rng.choice(self._facts[stated.table, stated.fact.name]))
-            case FindHop(stated=stated):
-                return self._find_hop(self._rng.choice(self._finds[f"{stated.table}.{stated.fact.name}"]))
-            case QuoteHop():
-                raise Drop("a quotation is not asked for twice")
-
-    def ask(self, query: Query, column: str, value: Value, source: int | None) -> ApiHop:
-        """A query with one given value; its other conditions are taken from a row that matches."""
-        rows = self.knowledge.index(query.view, column).get(value)
-        if not rows:
-            raise Drop("no rows")
-        row = self._rng.choice(rows)
-        inputs = []
-        for name in query.by:
-            given = value if name == column else row[name]
-            inputs.append(self._input(query, name, given, source if name == column else None))
-        if query.over:
-            inputs.append(self._input(query, query.over, self._bound(query, inputs), None))
-        return self.knowledge.ask(query, tuple(inputs))
-
-    def _bound(self, query: Query, inputs: Sequence[Input]) -> Value:
-        bare = query._replace(over="")
-        rows = self.knowledge.matching(bare, tuple(item.value for item in inputs))
-        values = sorted({row[query.over] for row in rows} - {None})[:-1]
-        mine = [value for value in values if self._mine(value)]
-        if not mine:
-            raise Drop("no bound in this split")
-        return self._rng.choice(mine)
-
-    def _input(self, query: Query, name: str, value: Value | None, source: int | None) -> Input:
-        if value is None:
-            raise Drop("a condition without a value")
-        item = query.view.fields[name]
-        exempt = item.field.role is Role.CATEGORY
-        self._check(value, exempt)
-        return Input(f"{query.view.table.name}.{name}", value, exempt, source)
-
-    def _check(self, value: Value, exempt: bool) -> None:
-        if not exempt and not self._mine(value):
-            raise Drop("value of another split")
-
-    def _mine(self, value: Value) -> bool:
-        return split_of(value) is self._split
-
-    def _fact(self) -> FactHop:
-        return self._fact_hop(self._rng.choice(self._facts[self._rng.choice(list(self._facts))]))
-
-    def _fact_hop(self, item: Stated) -> FactHop:
-        return FactHop(item, (Input(f"{item.table}.name", item.entity),))
-
-    def _find(self) -> FindHop:
-        return self._find_hop(self._rng.choice(self._finds[self._rng.choice(list(self._finds))]))
-
-    def _find_hop(self, found: tuple[Value, Stated]) -> FindHop:
-        value, item = found
-        return FindHop(item, (Input(f"{item.table}.{item.fact.name}", value),))
-
-    def _quote(self) -> QuoteHop:
-        return QuoteHop(self._rng.choice(self._quotes))
-
-    def _found_by(self, value: Value) -> list[tuple[tuple[str, Value], Stated]]:
-        keys = [(name, value) for name in self._finds]
-        return [(key, self.knowledge.unique[key]) for key in keys if key in self.knowledge.unique]
-
-    def _findable(self) -> dict[str, list[tuple[Value, Stated]]]:
-        found: dict[str, list[tuple[Value, Stated]]] = {}
-        for (name, value), item in self.knowledge.unique.items():
-            if self._mine(value) and self._mine(item.entity):
-                found.setdefault(name, []).append((value, item))
-        return found
-
-
-_WEIGHT = {
+_WEIGHTS = {
     Kind.LOOKUP: 8,
     Kind.LIST: 3,
     Kind.COUNT: 3,
@@ -166,9 +33,157 @@ _WEIGHT = {
     Kind.MAX: 1,
     Kind.MIN: 1,
 }
+_QUOTE_SHARE = 0.12
+"""How often a document is asked for by a sentence where that is possible."""
 
 
-def _queries_by_kind(queries: Sequence[Query]) -> dict[Kind, list[Query]]:
+class Chains:
+    """A source of chains for one split."""
+
+    def __init__(self, knowledge: Knowledge, split: Split, rng: Random) -> None:
+        self._knowledge = knowledge
+        self._split = split
+        self._rng = rng
+        corpus = knowledge.corpus
+        self._queries = {False: _by_kind(knowledge.queries), True: _by_kind(self._leading())}
+        self._facts = _grouped(item for item in corpus.stated if self._mine(item.entity))
+        self._leads = _grouped(item for items in self._facts.values() for item in items if self._leads_on(item))
+        self._finds = self._findable()
+        self._quotes = [quote for quote in corpus.quotes if self._mine(quote.entity)]
+
+    def start_api(self, *, leading: bool = False) -> ApiHop:
+        """A query about values that the question says; `leading`: one whose answer documents know more about."""
+        queries = self._queries[leading]
+        if not queries:
+            raise Drop("no API questions")
+        kind = self._rng.choices(list(queries), [_WEIGHTS[kind] for kind in queries])[0]
+        return self._asked(self._rng.choice(queries[kind]))
+
+    def start_rag(self, *, leading: bool = False) -> Hop:
+        """A question that one document answers; `leading`: with an answer that the database knows more about."""
+        facts = self._leads if leading else self._facts
+        if self._quotes and self._rng.random() < _QUOTE_SHARE:
+            return QuoteHop(self._rng.choice(self._quotes))
+        ways = [way for way in (facts, self._finds) if way]
+        if not ways:
+            raise Drop("no document questions")
+        if self._rng.choice(ways) is facts:
+            return self._fact_hop(self._rng.choice(facts[self._rng.choice(list(facts))]))
+        return self._find_hop(self._rng.choice(self._finds[self._rng.choice(list(self._finds))]))
+
+    def then_api(self, hops: Hops) -> ApiHop:
+        """A query about the last hop's answer."""
+        value, gives = _single(hops[-1])
+        ways = self._knowledge.ways(gives, value)
+        if not ways:
+            raise Drop("answer leads nowhere in the database")
+        query, column = self._rng.choice(ways)
+        hop = self._ask(query, column, value, len(hops) - 1)
+        _check_new(hops, hop)
+        return hop
+
+    def then_rag(self, hops: Hops) -> Hop:
+        """A document question about the last hop's answer."""
+        value, gives = _single(hops[-1])
+        self._check(value, False)
+        source = len(hops) - 1
+        ways: list[Hop] = [
+            FactHop(item, (Input(self._knowledge.name_column(item.table), value, source=source),))
+            for item in self._knowledge.stated.get((gives, str(value)), ())
+        ]
+        for item in self._knowledge.found_by(value):
+            if item.fact.values == gives:
+                ways.append(FindHop(item, (Input(f"{item.table}.{item.fact.name}", value, source=source),)))
+        if not ways:
+            raise Drop("answer leads nowhere in the documents")
+        hop = self._rng.choice(ways)
+        _check_new(hops, hop)
+        return hop
+
+    def like(self, hops: Hops) -> Hop:
+        """The last question again, about something else."""
+        match hops[-1]:
+            case ApiHop(query=query):
+                hop: Hop = self._asked(query)
+            case FactHop(stated=stated):
+                hop = self._fact_hop(self._rng.choice(self._facts[stated.table, stated.fact.name]))
+            case FindHop(stated=stated):
+                hop = self._find_hop(self._rng.choice(self._finds[stated.table, stated.fact.name]))
+            case QuoteHop():
+                raise Drop("a quotation is not asked for twice")
+        if hop.inputs[0].value in _said(hops):
+            raise Drop("asks for what was said")
+        return hop
+
+    def _asked(self, query: Query) -> ApiHop:
+        pool = self._knowledge.pool(query.view, query.by[0], self._split)
+        if not pool:
+            raise Drop("no values in this split")
+        return self._ask(query, query.by[0], self._rng.choice(pool), None)
+
+    def _ask(self, query: Query, column: str, value: Value, source: int | None) -> ApiHop:
+        """A query with one given value; its other conditions are taken from a row that matches."""
+        rows = self._knowledge.index(query.view, column).get(value)
+        if not rows:
+            raise Drop("no rows")
+        row = self._rng.choice(rows)
+        inputs = [
+            self._input(query, name, value if name == column else row[name], source if name == column else None)
+            for name in query.by
+        ]
+        if query.over:
+            inputs.append(self._input(query, query.over, self._bound(query, inputs), None))
+        if all(item.exempt for item in inputs):
+            self._check(" + ".join(str(item.value) for item in inputs), False)
+        return self._knowledge.ask(query, tuple(inputs))
+
+    def _bound(self, query: Query, inputs: Sequence[Input]) -> Value:
+        bare = query._replace(over="")
+        rows = self._knowledge.matching(bare, tuple(item.value for item in inputs))
+        values = sorted({row[query.over] for row in rows} - {None})[:-1]
+        mine = [value for value in values if self._mine(value)]
+        if not mine:
+            raise Drop("no bound in this split")
+        return self._rng.choice(mine)
+
+    def _input(self, query: Query, name: str, value: Value | None, source: int | None) -> Input:
+        if value is None:
+            raise Drop("a condition without a value")
+        exempt = query.view.fields[name].field.role is Role.CATEGORY
+        self._check(value, exempt)
+        return Input(f"{query.view.table.name}.{name}", value, exempt, source)
+
+    def _check(self, value: Value, exempt: bool) -> None:
+        if not exempt and not self._mine(value):
+            raise Drop("value of another split")
+
+    def _mine(self, value: Value) -> bool:
+        return split_of(value) is self._split
+
+    def _fact_hop(self, item: Stated) -> FactHop:
+        return FactHop(item, (Input(self._knowledge.name_column(item.table), item.entity),))
+
+    def _find_hop(self, found: _Found) -> FindHop:
+        return FindHop(found.stated, (Input(found.column, found.value),))
+
+    def _leading(self) -> list[Query]:
+        """Queries whose answers may name something that documents are about."""
+        known = {item.table for item in self._knowledge.corpus.stated}
+        known |= {item.fact.values for item in self._knowledge.corpus.stated if item.fact.by}
+        return [query for query in self._knowledge.queries if query.gives and query.gives in known]
+
+    def _leads_on(self, item: Stated) -> bool:
+        return len(item.values) == 1 and bool(self._knowledge.ways(item.fact.values, item.values[0]))
+
+    def _findable(self) -> dict[tuple[str, str], list[_Found]]:
+        found: dict[tuple[str, str], list[_Found]] = {}
+        for (column, value), item in self._knowledge.unique.items():
+            if self._mine(value) and self._mine(item.entity):
+                found.setdefault((item.table, item.fact.name), []).append(_Found(column, value, item))
+        return found
+
+
+def _by_kind(queries: Iterable[Query]) -> dict[Kind, list[Query]]:
     found: dict[Kind, list[Query]] = {}
     for query in queries:
         found.setdefault(query.kind, []).append(query)
@@ -186,3 +201,14 @@ def _single(hop: Hop) -> tuple[Value, str]:
     if len(hop.values) != 1 or not hop.gives:
         raise Drop("answer is no single name")
     return hop.values[0], hop.gives
+
+
+def _said(hops: Hops) -> set[Value]:
+    return {item.value for hop in hops for item in hop.inputs} | {value for hop in hops for value in hop.values}
+
+
+def _check_new(hops: Hops, hop: Hop) -> None:
+    """Refuses a hop whose answer is a name that the question or an earlier answer said."""
+    computes = isinstance(hop, ApiHop) and not hop.query.output
+    if not computes and set(hop.values) & _said(hops):
+        raise Drop("asks for what was said")

@@ -132,7 +132,7 @@ def rest_thought(query: Query) -> str:
     table = query.view.table
     match query.kind:
         case Kind.LOOKUP:
-            return f"Look up the {query.view.fields[query.target].field.noun}."
+            return f"Look up the {query.view.fields[query.target].noun}."
         case Kind.LIST:
             return f"List the {table.plural}."
         case Kind.COUNT:
@@ -141,7 +141,7 @@ def rest_thought(query: Query) -> str:
             word = superlative(query.kind, query.view.fields[query.target].field)
             return f"Find the {word} {table.singular}." if word else f"Rank the {table.plural}."
         case _:
-            return f"Compute the {computed_word(query.kind)} {query.view.fields[query.target].field.noun}."
+            return f"Compute the {computed_word(query.kind)} {query.view.fields[query.target].noun}."
 
 
 def _filters(query: Query, values: Sequence[Value]) -> list[tuple[str, Value, str]]:
@@ -154,7 +154,7 @@ def _filters(query: Query, values: Sequence[Value]) -> list[tuple[str, Value, st
 def _operation(query: Query) -> tuple[str, str]:
     match query.kind:
         case Kind.COUNT:
-            return "count", query.view.key
+            return "count", query.by[0]
         case _:
             return query.kind.value, query.target
 

@@ -6,7 +6,9 @@ documents, the chains of calls and the questions. A column is exposed by tools o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from agentbench.tools.retriever import Document
@@ -28,6 +30,8 @@ class Role(StrEnum):
     """A measure that rows are ranked, summed or averaged by."""
     LABEL = "label"
     """Looked up, never searched by."""
+    PLAIN = "plain"
+    """Shown by tools, never asked about."""
 
 
 @record
@@ -51,19 +55,29 @@ class Field:
     least: str = ""
     over: str = ""
     """The column as a lower bound behind a noun: `longer than {} minutes`."""
+    source: str = ""
+    """Name in the SQLite file where it is another one."""
+
+    @property
+    def sql_name(self) -> str:
+        """Name in the SQLite file."""
+        return self.source or self.name
 
 
 @record
 class Link:
-    """A foreign key: `field` holds the name of a row of `table`."""
+    """A foreign key: `field` holds what `parent_field` of a row of `table` holds (its name, where that is empty)."""
 
     field: str
     table: str
+    parent_field: str = ""
+    label: str = ""
+    """What the linked row is to this one: `home_team`. Empty: what it is by itself."""
 
 
 @record
 class Table:
-    """One table; `key` is the field with role NAME."""
+    """One table; `key` is the field with role NAME, empty where rows have no name."""
 
     name: str
     singular: str
@@ -75,6 +89,13 @@ class Table:
     """Whether names stand in quotation marks in questions."""
     missing: tuple[str, ...] = ()
     """Nouns that neither database nor documents know about."""
+    source: str = ""
+    """Name in the SQLite file where it is another one."""
+
+    @property
+    def sql_name(self) -> str:
+        """Name in the SQLite file."""
+        return self.source or self.name
 
     def field(self, name: str) -> Field:
         """The field of that name."""
@@ -177,6 +198,8 @@ class Corpus(NamedTuple):
     documents: tuple[Document, ...]
     stated: tuple[Stated, ...]
     quotes: tuple[Quote, ...]
+    texts: Mapping[str, str] = MappingProxyType({})
+    """By entity: everything documents say where they mention it. Empty where they say nothing the database says."""
 
 
 class Content(NamedTuple):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from agentbench.config.env import Availability, Scenario
 from agentbench.config.tasks import Split
 from agentbench.types import ToolKind
-from agentbench.worlds.chains import Chains, Hops
-from agentbench.worlds.domain import Domain
-from agentbench.worlds.hops import ApiHop, Drop, Hop
+from agentbench.worlds.chains import Chains
+from agentbench.worlds.documents import leaks
+from agentbench.worlds.hops import ApiHop, Drop, Hop, Hops
+from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.phrasing import Phraser
 from agentbench.worlds.policies import Policy, elsewhere, forbidding
 
@@ -92,11 +93,13 @@ SHARES: tuple[tuple[Form, Scenario, int], ...] = (
 class Drafter:
     """Makes drafts for one split of one world."""
 
-    def __init__(self, domain: Domain, chains: Chains, split: Split, rng: Random) -> None:
-        self._domain = domain
+    def __init__(self, knowledge: Knowledge, chains: Chains, split: Split, rng: Random) -> None:
+        self._knowledge = knowledge
+        self._domain = knowledge.domain
         self._chains = chains
         self._split = split
         self._rng = rng
+        self._documented = {item.table for item in knowledge.corpus.stated}
 
     def draft(self, form: Form, scenario: Scenario) -> Draft:
         """One draft, or the reason why this try gave none.
@@ -120,6 +123,8 @@ class Drafter:
         query = phraser.question(hops, 0)
         availability, policy = self._terms(form, scenario, hops)
         answerable = form not in (Form.MISSING_KIND, Form.NO_TOOLS, Form.FORBIDDEN)
+        if not answerable and not _only_in_database(self._knowledge, hops):
+            raise Drop("documents say it too")
         turn = DraftTurn(query, len(hops), answerable)
         return _draft(scenario, availability, hops, (turn,), policy, phraser)
 
@@ -155,10 +160,11 @@ class Drafter:
                 return (chains.start_rag(),)
             case Scenario.RAG_BEFORE_API:
                 steps = [chains.then_api, chains.then_api] if more else [chains.then_api]
-                return _extended((chains.start_rag(),), steps)
+                return _extended((chains.start_rag(leading=True),), steps)
             case _:
-                steps = [chains.then_api, chains.then_rag] if more else [chains.then_rag]
-                return _extended((chains.start_api(),), steps)
+                if not more:
+                    return _extended((chains.start_api(leading=True),), [chains.then_rag])
+                return _extended((chains.start_api(),), [chains.then_api, chains.then_rag])
 
     def _turns(self, scenario: Scenario, availability: Availability) -> Draft:
         phraser = Phraser(self._domain, self._split, self._rng)
@@ -171,22 +177,28 @@ class Drafter:
         return _draft(scenario, availability, hops, tuple(turns), None, phraser)
 
     def _opening(self, scenario: Scenario, phraser: Phraser) -> tuple[Hops, list[DraftTurn]]:
-        api_first = scenario in (Scenario.API, Scenario.API_BEFORE_RAG)
-        hops: Hops = (self._chains.start_api() if api_first else self._chains.start_rag(),)
+        chains = self._chains
+        match scenario:
+            case Scenario.API:
+                hops: Hops = (chains.start_api(),)
+            case Scenario.API_BEFORE_RAG:
+                hops = (chains.start_api(leading=self._rng.random() < 0.8),)
+            case _:
+                hops = (chains.start_rag(leading=scenario is Scenario.RAG_BEFORE_API),)
         return hops, [DraftTurn(phraser.question(hops, 0), 1, True)]
 
     def _next_turn(self, scenario: Scenario, hops: Hops, phraser: Phraser) -> tuple[Hops, DraftTurn]:
         if scenario in (Scenario.API, Scenario.RAG) and self._rng.random() < 0.5:
-            more = (*hops, self._chains.like(hops[-1]))
-            if more[-1].inputs[0] in [item for hop in hops for item in hop.inputs]:
-                raise Drop("the same question twice")
+            more = (*hops, self._chains.like(hops))
             return more, DraftTurn(phraser.same(more[-1]), len(more), True)
-        api_next = scenario is Scenario.API or scenario is Scenario.RAG_BEFORE_API
-        if scenario is Scenario.API_BEFORE_RAG and len(hops) == 1 and self._rng.random() < 0.2:
-            api_next = True
-        step = self._chains.then_api(hops) if api_next else self._chains.then_rag(hops)
-        more = (*hops, step)
+        step = self._chains.then_api if self._goes_to_api(scenario, hops) else self._chains.then_rag
+        more = (*hops, step(hops))
         return more, DraftTurn(phraser.question(more, len(hops)), len(more), True)
+
+    def _goes_to_api(self, scenario: Scenario, hops: Hops) -> bool:
+        if scenario is Scenario.API_BEFORE_RAG:
+            return len(hops) == 1 and hops[0].gives not in self._documented and self._rng.random() < 0.5
+        return scenario in (Scenario.API, Scenario.RAG_BEFORE_API)
 
     def _later(self, scenario: Scenario) -> Draft:
         phraser = Phraser(self._domain, self._split, self._rng)
@@ -194,6 +206,8 @@ class Drafter:
         hops, turn = self._next_turn(scenario, hops, phraser)
         if scenario_of(hops) is not scenario:
             raise Drop("turns of another scenario")
+        if not _only_in_database(self._knowledge, hops):
+            raise Drop("documents say it too")
         availability = _only(kind_of(hops[0]) is ToolKind.API)
         return _draft(scenario, availability, hops, (*turns, turn._replace(answerable=False)), None, phraser)
 
@@ -229,6 +243,16 @@ def scenario_of(hops: Hops) -> Scenario | None:
             return Scenario.API_BEFORE_RAG
         case _:
             return None
+
+
+def _only_in_database(knowledge: Knowledge, hops: Hops) -> bool:
+    """Whether no document that mentions what an API hop asks about says the hop's answer."""
+    return not any(
+        leaks(knowledge.corpus.texts.get(str(item.value), ""), str(item.value), hop.values)
+        for hop in hops
+        if isinstance(hop, ApiHop)
+        for item in hop.inputs
+    )
 
 
 def _extended(hops: Hops, steps: list[Callable[[Hops], Hop]]) -> Hops:

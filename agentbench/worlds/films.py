@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from agentbench.worlds.documents import CardContent, write_cards
+from agentbench.worlds.documents import write_cards
 from agentbench.worlds.domain import Card, Content, Domain, Fact, Field, Kind, QuerySpec, Role, Table, Value
 from agentbench.worlds.source_files import is_latin, package_file
 
@@ -23,7 +23,7 @@ _FIELDS = (
     Field("title", "title", Role.NAME, description="Title of the film", values="films"),
     Field("director", "director", Role.GROUP, description="Director of the film", values="person",
           clause="who directed {}", by="directed by {}"),
-    Field("year", "year", Role.GROUP, "INTEGER", "Year the film came out", clause="when {} came out", by="from {}",
+    Field("year", "year", Role.GROUP, "INTEGER", "Year the film came out", "year", clause="when {} came out", by="from {}",
           most="newest", least="oldest"),
     Field("genre", "genre", Role.CATEGORY, description="Main genre of the film", by="in the {} genre"),
     Field("runtime", "runtime", Role.NUMBER, "INTEGER", "Runtime of the film in minutes",
@@ -102,8 +102,9 @@ def extract() -> Content:
         films = [dict(row) for row in connection.execute(_SELECT)]
     fame = Counter(name for film in films for name in film["Stars"].split(", "))
     kept = [film for film in films if titles[film["Title"].casefold()] == 1 and _usable(film)][:FILMS]
-    cards = {film["Title"]: CardContent(_facts(film, fame)) for film in kept}
-    return Content({"films": [_row(film) for film in kept]}, write_cards("films", DOMAIN.cards[0], cards))
+    facts = {film["Title"]: _facts(film, fame) for film in kept}
+    rows = {film["Title"]: _row(film) for film in kept}
+    return Content({"films": list(rows.values())}, write_cards("films", DOMAIN.cards[0], facts, rows))
 
 
 def _usable(film: dict[str, Any]) -> bool:

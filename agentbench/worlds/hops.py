@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agentbench.worlds.domain import Kind, Quote, Stated, Value
+from agentbench.worlds.domain import Quote, Stated, Value
 from agentbench.worlds.views import Query
 
 
@@ -38,8 +38,7 @@ class ApiHop(NamedTuple):
     @property
     def gives(self) -> str:
         """What the answer names: a table, or a word such as `person`; empty for plain values and lists."""
-        output = self.query.output
-        return self.query.view.fields[output].field.values if output and self.query.kind is not Kind.LIST else ""
+        return self.query.gives
 
 
 class FactHop(NamedTuple):
@@ -84,7 +83,7 @@ class QuoteHop(NamedTuple):
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The entity itself: it may not be described in one split and named in another."""
-        return (Input(f"{self.quote.table}.described", self.quote.entity),)
+        return (Input(f"{self.quote.table}.description", self.quote.entity),)
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -98,3 +97,4 @@ class QuoteHop(NamedTuple):
 
 
 Hop = ApiHop | FactHop | FindHop | QuoteHop
+Hops = tuple[Hop, ...]

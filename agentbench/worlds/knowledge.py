@@ -99,30 +99,48 @@ class Knowledge:
                     found[f"{item.table}.{item.fact.name}", value].append(item)
         return {key: items[0] for key, items in found.items() if len({item.entity for item in items}) == 1}
 
+    def found_by(self, value: Value) -> list[Stated]:
+        """Facts that belong to one entity only, by their value."""
+        return self._unique_by_value.get(value, [])
+
+    def ways(self, gives: str, value: Value) -> list[tuple[Query, str]]:
+        """Queries, and their columns, that can be asked about a value that names such a thing."""
+        candidates = self._searched.get(gives, ())
+        return [(query, column) for query, column in candidates if value in self.index(query.view, column)]
+
+    def name_column(self, table: str) -> str:
+        """`films.title`: the column that names a table's rows."""
+        return f"{table}.{self.domain.table(table).key}"
+
     @cached_property
-    def searched(self) -> dict[str, set[Value]]:
-        """By what they name: all values that some query can be asked for."""
-        found: dict[str, set[Value]] = defaultdict(set)
+    def _unique_by_value(self) -> dict[Value, list[Stated]]:
+        found: dict[Value, list[Stated]] = defaultdict(list)
+        for (_, value), item in self.unique.items():
+            found[value].append(item)
+        return dict(found)
+
+    @cached_property
+    def _searched(self) -> dict[str, list[tuple[Query, str]]]:
+        found: dict[str, list[tuple[Query, str]]] = defaultdict(list)
         for query in self.queries:
             for column in query.by:
                 field = query.view.fields[column].field
                 if field.values:
-                    found[field.values].update(self.index(query.view, column))
+                    found[field.values].append((query, column))
         return dict(found)
 
 
 def _view_rows(view: View, rows: dict[str, list[Row]], domain: Domain) -> list[Row]:
-    table = view.table
-    own = [field.name for field in table.fields]
-    extra = {name: item for name, item in view.fields.items() if name not in own}
-    if not extra:
-        return rows[table.name]
-    link = next(link for link in table.links if view.id == f"{table.name}_with_{link.table}")
+    link = view.link
+    if link is None:
+        return rows[view.table.name]
     parent = domain.table(link.table)
-    parents = {row[parent.key]: row for row in rows[parent.name]}
+    joined_on = link.parent_field or parent.key
+    parents = {row[joined_on]: row for row in rows[parent.name] if row[joined_on] is not None}
+    extra = {name: item.parent for name, item in view.fields.items() if item.parent}
     return [
-        {**row, **{name: parents[row[link.field]][item.field.name] for name, item in extra.items()}}
-        for row in rows[table.name]
+        {**row, **{name: parents[row[link.field]][column] for name, column in extra.items()}}
+        for row in rows[view.table.name]
         if row[link.field] in parents
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -9,6 +10,7 @@ from agentbench.config.tasks import Split
 from agentbench.worlds.domain import Domain, Kind, Table
 from agentbench.worlds.frames import FRAMES, frame_indexes
 from agentbench.worlds.hops import ApiHop, FactHop, FindHop, Hop, Input, QuoteHop
+from agentbench.worlds.names import plural
 from agentbench.worlds.views import Query, computed_word, superlative
 
 
@@ -80,11 +82,11 @@ class Phraser:
         hop, texts = hops[index], self._inputs(hops, index, first)
         match hop:
             case ApiHop(query=query) if query.kind is Kind.LOOKUP:
-                return self._frame("of").format(noun=query.view.fields[query.target].field.noun, x=texts[0])
+                return self._frame("of").format(noun=query.view.fields[query.target].noun, x=texts[0])
             case ApiHop(query=query) if query.kind in (Kind.TOP, Kind.BOTTOM):
                 return self._ranked(query, texts)
             case ApiHop(query=query):
-                noun = query.view.fields[query.target].field.noun
+                noun = query.view.fields[query.target].noun
                 by = conditions(query, texts)
                 return self._frame("computed").format(
                     word=computed_word(query.kind), noun=noun, plural=query.view.table.plural, by=by
@@ -94,7 +96,7 @@ class Phraser:
                 return self._frame("of").format(noun=noun, x=texts[0])
             case FindHop(stated=stated):
                 table = self._domain.table(stated.table)
-                by = stated.fact.by.format(texts[0])
+                by = condition(stated.fact.by, texts[0])
                 return self._frame("find").format(singular=table.singular, plural=table.plural, by=by)
             case QuoteHop(quote=quote):
                 table = self._domain.table(quote.table)
@@ -128,13 +130,13 @@ class Phraser:
             case FactHop(stated=stated):
                 return stated.fact.noun
             case ApiHop(query=query):
-                return query.view.fields[query.output].field.noun
+                return query.view.fields[query.output].noun
             case _:
                 return hop.gives
 
     def _text(self, item: Input) -> str:
         table, _, column = item.column.partition(".")
-        named = table in self._quoted and column in ("name", self._domain.table(table).key)
+        named = table in self._quoted and column == self._domain.table(table).key
         return f'"{item.value}"' if named else str(item.value)
 
     def _frame(self, group: str) -> str:
@@ -151,17 +153,17 @@ def things(query: Query, texts: Sequence[str]) -> str:
 def conditions(query: Query, texts: Sequence[str]) -> str:
     """The conditions behind a noun: `directed by X longer than 90 minutes`."""
     fields = query.view.fields
-    parts = [fields[name].field.by.format(text) for name, text in zip(query.by, texts, strict=False)]
+    parts = [condition(fields[name].field.by, text) for name, text in zip(query.by, texts, strict=False)]
     if query.over:
-        parts.append(fields[query.over].field.over.format(texts[-1]))
+        parts.append(condition(fields[query.over].field.over, texts[-1]))
     return " ".join(parts)
 
 
-def plural(noun: str) -> str:
-    """A noun phrase's plural, by the last word's ending."""
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + "es" if noun.endswith(("s", "x", "ch", "sh")) else noun + "s"
+def condition(pattern: str, text: str) -> str:
+    """One condition filled in: `with the code {}` becomes `with the code 33`, but `with that code`."""
+    if text.startswith(("that ", "the ")):
+        pattern = re.sub(r"\bthe (?:[^{]* )?\{\}", "{}", pattern)
+    return pattern.format(text)
 
 
 def _clause(hop: Hop) -> str:

@@ -1,4 +1,135 @@
-"""stub until the tools are there"""
+"""Gold chains carried out in the real environment with the real tools, and their answers compared with the plan's.
+
+A task is only kept when every call succeeds under the task's own availability and rules, every search brings up the
+document it has to, and the last call of each turn shows the answer, at each granularity alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from agentbench.config.env import Granularity
+from agentbench.envs.tool_env import ToolEnv
+from agentbench.tasks.gold import REFERENCE
+from agentbench.tools import Tool
+from agentbench.tools.retriever.bm25 import Bm25Retriever
+from agentbench.tools.retriever.retrieve_documents import retrieve_documents_tool
+from agentbench.tools.sql.database import Database
+from agentbench.tools.sql.rest import rest_tools
+from agentbench.tools.sql.selection import selection_tools
+from agentbench.tools.sql.slot_filling import slot_filling_tools
+from agentbench.types import Answer, AnswerType, CallTools, Final, Gold, Outcome, Task, ToolCall
+from agentbench.worlds.hops import Drop
+from agentbench.worlds.manifest import World
+
+TOP_K = 3
+"""A gold document must be among so many results of its search."""
+_TIMEOUT_S = 10.0
+_SHOWN_VALUES = 20
+
+
 class Replay:
-    async def check(self, item, draft):
+    """The tools of one world; a context manager, since it holds the database open."""
+
+    def __init__(self, world: World) -> None:
+        manifest = world.manifest
+        self._database = Database(world.database, _TIMEOUT_S)
+        self._universes = manifest.universes
+        self._rest = rest_tools(self._database, manifest.endpoints, _SHOWN_VALUES)
+        self._search: tuple[Tool, ...] = ()
+        if manifest.collection:
+            retriever = Bm25Retriever(world.index)
+            name = manifest.collection.name
+            self._search = (retrieve_documents_tool({name: retriever}, (manifest.collection,), TOP_K),)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._database.close()
+
+    async def check(self, task: Task, granularity: Granularity) -> None:
+        """Nothing, when the task's gold holds.
+
+        Raises:
+            Drop: a call fails, a search misses its document, or the tools give another answer than the plan.
+        """
+        env = ToolEnv((*self._tools(granularity), *self._search), enforce_rules=True)
+        await env.reset(task)
+        observed: list[Any] = []
+        for turn in task.turns:
+            before = len(observed)
+            for action in turn.gold.actions:
+                observed.append(await _carry_out(env, action.calls[0], observed))
+            _compare(turn.gold, observed[before:])
+            await env.step(Final(""))
+
+    def _tools(self, granularity: Granularity) -> tuple[Tool, ...]:
+        match granularity:
+            case Granularity.REST:
+                return self._rest
+            case Granularity.SLOT_FILLING:
+                return slot_filling_tools(self._database, self._universes, _SHOWN_VALUES)
+            case Granularity.SELECTION:
+                return selection_tools(self._database, self._universes, _SHOWN_VALUES)
+
+
+async def _carry_out(env: ToolEnv, call: ToolCall, observed: list[Any]) -> Any:
+    arguments = {name: _resolved(value, observed) for name, value in call.arguments.items()}
+    step = await env.step(CallTools((ToolCall(call.name, arguments),)))
+    if step.observation.outcome is not Outcome.OK:
+        raise Drop(f"{call.name} gives {step.observation.outcome}")
+    return orjson.loads(step.observation.text)
+
+
+def _resolved(value: Any, observed: list[Any]) -> Any:
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        return value
+    found = observed[int(match[1]) - 1]
+    for part in match[2].split(".")[1:]:
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    return found
+
+
+def _compare(gold: Gold, observed: list[Any]) -> None:
+    searches = [result["results"] for result in observed if "results" in result]
+    for document, hits in zip(gold.documents, searches, strict=True):
+        if document not in [hit["id"] for hit in hits]:
+            raise Drop("the search misses its document")
+    if not observed:
         return
+    last = observed[-1]
+    if "results" in last:
+        _compare_document(gold, last["results"])
+    elif not _shows(gold.answer, last):
+        raise Drop("tools and plan disagree")
+
+
+def _compare_document(gold: Gold, hits: list[dict[str, str]]) -> None:
+    text = next(f"{hit.get('title', '')}\n{hit['text']}" for hit in hits if hit["id"] == gold.documents[-1])
+    if not all(value in text for value in _texts(gold.answer)):
+        raise Drop("the document does not say the answer")
+
+
+def _texts(answer: Answer) -> Iterator[str]:
+    match answer.value:
+        case tuple() as values:
+            yield from values
+        case float() as number:
+            yield str(int(number)) if number.is_integer() else str(number)
+        case value:
+            yield str(value)
+
+
+def _shows(answer: Answer, result: dict[str, Any]) -> bool:
+    values = [result["result"]] if "result" in result else next(iter(result.values()))
+    if not isinstance(values, list) or not values:
+        return False
+    if answer.type is AnswerType.ITEMS:
+        return isinstance(answer.value, tuple) and sorted(map(str, values)) == sorted(answer.value)
+    return bool(values[0] == answer.value)

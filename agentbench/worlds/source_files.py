@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, files, version
+from importlib.metadata import PackageNotFoundError, PackagePath, files, version
 from pathlib import Path
 
 from agentbench.errors import PreflightError
+
+_INSTALL = "pip install 'agentbench[worlds]'"
 
 
 def package_file(distribution: str, relative: str) -> Path:
@@ -14,14 +16,22 @@ def package_file(distribution: str, relative: str) -> Path:
     Raises:
         PreflightError: the package is not installed or lacks the file.
     """
-    try:
-        listed = files(distribution) or []
-    except PackageNotFoundError:
-        raise PreflightError(f"the package {distribution!r} is not installed", "pip install 'agentbench[worlds]'") from None
-    for item in listed:
+    for item in _listed(distribution):
         if item.as_posix() == relative:
             return Path(str(item.locate()))
-    raise PreflightError(f"the package {distribution!r} holds no file {relative!r}", "pip install 'agentbench[worlds]'")
+    raise _lacking(distribution, relative)
+
+
+def package_files(distribution: str, folder: str) -> tuple[Path, ...]:
+    """The JSON files of a folder inside a package, by name.
+
+    Raises:
+        PreflightError: the package is not installed or lacks the folder.
+    """
+    found = [item for item in _listed(distribution) if item.as_posix().startswith(folder) and item.suffix == ".json"]
+    if not found:
+        raise _lacking(distribution, folder)
+    return tuple(Path(str(item.locate())) for item in sorted(found))
 
 
 def package_version(distribution: str) -> str:
@@ -35,3 +45,14 @@ def package_version(distribution: str) -> str:
 def is_latin(text: str) -> bool:
     """Whether a text keeps to Latin letters (up to Latin Extended-B)."""
     return all(ord(char) < 0x250 for char in text)
+
+
+def _listed(distribution: str) -> list[PackagePath]:
+    try:
+        return files(distribution) or []
+    except PackageNotFoundError:
+        raise PreflightError(f"the package {distribution!r} is not installed", _INSTALL) from None
+
+
+def _lacking(distribution: str, relative: str) -> PreflightError:
+    return PreflightError(f"the package {distribution!r} holds no {relative!r}", _INSTALL)

@@ -84,8 +84,16 @@ def _single(value: Value) -> Answer:
     return Answer(AnswerType.NUMBER, float(value))
 
 
+def entities(hop: Hop) -> list[tuple[str, str]]:
+    """What a hop mentions that belongs to one split: columns and values; of categories only their combination."""
+    own = [(item.column, str(item.value)) for item in hop.inputs if not item.exempt]
+    if own:
+        return own
+    return [(" + ".join(item.column for item in hop.inputs), " + ".join(str(item.value) for item in hop.inputs))]
+
+
 def _data(draft: Draft, split: Split, granularity: Granularity) -> dict[str, Any]:
-    mentioned = [(item.column, str(item.value)) for hop in draft.hops for item in hop.inputs if not item.exempt]
+    mentioned = [entity for hop in draft.hops for entity in entities(hop)]
     return {
         "scenario": draft.scenario.value,
         "tool_availability": draft.availability.value,

@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from agentbench.tools.sql.spec import Column, Endpoint, Universe
-from agentbench.worlds.domain import Domain, Field, Kind, QuerySpec, Table
+from agentbench.worlds.domain import Domain, Field, Kind, Link, QuerySpec, Table
 
 
 class ViewField(NamedTuple):
     """One column of a view."""
 
     name: str
+    noun: str
     field: Field
     expression: str
+    parent: str = ""
+    """Name of the column in the linked table it comes from; empty for the table's own."""
 
 
 class View(NamedTuple):
@@ -27,6 +30,8 @@ class View(NamedTuple):
     table: Table
     source: str
     fields: dict[str, ViewField]
+    link: Link | None = None
+    """The foreign key that a joined view follows."""
 
     @property
     def key(self) -> str:
@@ -60,6 +65,11 @@ class Query(NamedTuple):
             case _:
                 return ""
 
+    @property
+    def gives(self) -> str:
+        """What a single answer names: a table, or a word such as `person`; empty for numbers and lists."""
+        return self.view.fields[self.output].field.values if self.output and self.kind is not Kind.LIST else ""
+
 
 def quote(identifier: str) -> str:
     """An identifier as SQL, whatever it contains."""
@@ -70,27 +80,39 @@ def views(domain: Domain) -> dict[str, View]:
     """Every view of a domain by id: one per table, and one per foreign key."""
     found: dict[str, View] = {}
     for table in domain.tables:
-        own = {field.name: _view_field(table, field, field.name) for field in table.fields}
-        found[table.name] = View(table.name, table, quote(table.name), own)
+        sql = quote(table.sql_name)
+        own = {field.name: ViewField(field.name, field.noun, field, f"{sql}.{quote(field.sql_name)}") for field in table.fields}
+        found[table.name] = View(table.name, table, sql, own)
         for link in table.links:
-            view = _joined(found[table.name], domain.table(link.table), link.field)
-            found[view.id] = view
-    return found
+            view = _joined(found[table.name], domain.table(link.table), link)
+            found[view.id if view.id not in found else f"{view.id}_by_{link.field}"] = view
+    return {name: view._replace(id=name) for name, view in found.items()}
 
 
-def _joined(view: View, parent: Table, field: str) -> View:
+def _joined(view: View, parent: Table, link: Link) -> View:
+    alias = quote(parent.sql_name if parent.name != view.table.name else f"{parent.sql_name} linked")
     fields = dict(view.fields)
-    for other in parent.fields:
-        if other.name != parent.key or field not in fields:
-            name = f"{parent.singular}_{other.name}" if other.name in view.fields else other.name
-            fields.setdefault(name, _view_field(parent, other, name))
-    condition = f"{quote(view.table.name)}.{quote(field)} = {quote(parent.name)}.{quote(parent.key)}"
-    source = f"{view.source} JOIN {quote(parent.name)} ON {condition}"
-    return View(f"{view.id}_with_{parent.name}", view.table, source, fields)
+    for field in parent.fields:
+        name, noun = _parent_name(field, parent, link, view.fields)
+        if name:
+            fields[name] = ViewField(name, noun, field, f"{alias}.{quote(field.sql_name)}", field.name)
+    joined_on = parent.field(link.parent_field or parent.key).sql_name
+    child = view.fields[link.field].expression
+    source = f"{view.source} JOIN {quote(parent.sql_name)} AS {alias} ON {child} = {alias}.{quote(joined_on)}"
+    return View(f"{view.table.name}_with_{parent.name}", view.table, source, fields, link)
 
 
-def _view_field(table: Table, field: Field, name: str) -> ViewField:
-    return ViewField(name, field, f"{quote(table.name)}.{quote(field.name)}")
+def _parent_name(field: Field, parent: Table, link: Link, own: dict[str, ViewField]) -> tuple[str, str]:
+    """Name and noun of a linked table's column; an empty name where the own table has the same values."""
+    label = link.label or parent.singular.replace(" ", "_")
+    said = label.replace("_", " ")
+    if field.name == (link.parent_field or parent.key):
+        return ("", "")
+    if field.name == parent.key:
+        return (label, said) if label not in own else (f"{label}_{field.name}", said)
+    if link.label or field.name in own:
+        return (f"{label}_{field.name}", f"{said} {field.noun}")
+    return (field.name, field.noun)
 
 
 def universes(all_views: dict[str, View]) -> tuple[Universe, ...]:
@@ -101,7 +123,7 @@ def universes(all_views: dict[str, View]) -> tuple[Universe, ...]:
             _universe_description(view),
             view.source,
             tuple(
-                Column(item.name, item.field.type, item.field.description or item.field.noun, item.expression)
+                Column(item.name, item.field.type, item.field.description or item.noun, item.expression)
                 for item in view.fields.values()
             ),
         )
@@ -110,7 +132,7 @@ def universes(all_views: dict[str, View]) -> tuple[Universe, ...]:
 
 
 def _universe_description(view: View) -> str:
-    nouns = ", ".join(item.field.noun for item in view.fields.values())
+    nouns = ", ".join(item.noun for item in view.fields.values())
     return f"{view.table.plural.capitalize()}: {nouns}."
 
 
@@ -172,11 +194,11 @@ def _extreme(kind: Kind) -> str:
 
 def _description(spec: QuerySpec, view: View) -> str:
     table = view.table
-    nouns = " and ".join(view.fields[name].field.noun for name in spec.by)
+    nouns = " and ".join(view.fields[name].noun for name in spec.by)
     where = f"with a given {nouns}"
     if spec.over:
-        where += f" and a {view.fields[spec.over].field.noun} above a bound"
-    noun = view.fields[spec.target].field.noun if spec.target else ""
+        where += f" and a {view.fields[spec.over].noun} above a bound"
+    noun = view.fields[spec.target].noun if spec.target else ""
     match spec.kind:
         case Kind.LOOKUP:
             return f"The {noun} of one {table.singular}."
@@ -196,7 +218,8 @@ def _sql(spec: QuerySpec, view: View) -> str:
     if spec.over:
         conditions.append(f"{fields[spec.over].expression} > :{spec.over}")
     where = f" FROM {view.source} WHERE {' AND '.join(conditions)}"
-    key, target = fields[view.key].expression, fields[spec.target].expression if spec.target else ""
+    key = fields[view.key].expression if view.key else ""
+    target = fields[spec.target].expression if spec.target else ""
     match spec.kind:
         case Kind.LOOKUP:
             return f"SELECT {target}{where} AND {target} IS NOT NULL"
@@ -217,9 +240,10 @@ _JSON_TYPES = {"TEXT": "string", "INTEGER": "integer", "REAL": "number"}
 def _parameters(spec: QuerySpec, view: View) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in (*spec.by, spec.over) if spec.over else spec.by:
-        field = view.fields[name].field
+        item = view.fields[name]
         prefix = "Lower bound, not included: " if name == spec.over else ""
-        found[name] = {"type": _JSON_TYPES[field.type], "description": prefix + (field.description or field.noun)}
+        described = prefix + (item.field.description or item.noun)
+        found[name] = {"type": _JSON_TYPES[item.field.type], "description": described}
     return found
 
 

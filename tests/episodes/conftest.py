@@ -1,7 +1,8 @@
-"""A counting game: the agent calls `add` until it reached the goal, then says the number. Also run by `counting_run.py`.
+"""A counting game: the agent calls `add` until it reached the goal, then says the number.
 
 What a task's id starts with decides what goes wrong: `broken` (the environment raises in step 3), `hanging` (step 3
 never comes back), `dead` (the model server answers nothing), `endless` (the agent never stops counting).
+`counting_run.py` plays it in a process of its own.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class CountingEnv:
         return EnvStep(Observation(str(self.count)), 0.5)
 
     def evidence(self) -> dict[str, Any]:
-        return {"count": self.count}
+        return {"count": self.count, "closed": self.closed}
 
     async def close(self) -> None:
         self.closed = True

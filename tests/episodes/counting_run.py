@@ -1,4 +1,4 @@
-"""Plays 200 counting tasks into a folder, slowly enough to be stopped: `python counting_run.py <folder> <pause in seconds>`."""
+"""Plays 200 counting tasks slowly enough to be stopped: `python counting_run.py <folder> <pause in seconds>`."""
 
 from __future__ import annotations
 

@@ -87,10 +87,10 @@ def test_each_role_has_its_own_previous_prompt() -> None:
 
 
 def test_a_branch_leaves_the_main_path_as_it_was() -> None:
-    away = Branch(Decision(Final("x"), generations=(asked((1, 2, 8)),)), (), EndReason.FINAL)
+    away = Branch(Decision(Final("x"), generations=(asked((1, 9)),)), (), EndReason.FINAL)
     whole = trajectory(step(asked((1, 2)), branches=(away,)), step(asked((1, 2, 3))))
     stored = orjson.loads(encode(whole))["history"]["steps"][0]["branches"][0]["decision"]["generations"][0]
-    assert (stored["prompt_prefix"], stored["prompt_ids"]) == (2, [8])
+    assert (stored["prompt_prefix"], stored["prompt_ids"]) == (1, [9])
     assert on_disk(whole)[1] == (2, [3])
 
 
@@ -108,10 +108,16 @@ def test_log_probabilities_have_six_decimals_and_may_be_infinite() -> None:
 
 def test_floats_that_json_lacks_become_words_in_free_form_values() -> None:
     call = Decision(CallTools((ToolCall("f", {"x": [math.nan]}),)))
-    whole = trajectory(Step(call, Observation(""), StepCategory.BAD_CALL), evidence={"mean": math.inf})
+    task = dataclasses.replace(trajectory().task, data={"spread": -math.inf})
+    whole = trajectory(Step(call, Observation(""), StepCategory.BAD_CALL), evidence={"mean": math.inf}, task=task)
     back = decode(encode(whole))
-    assert back.evidence == {"mean": "Infinity"}
+    assert (back.evidence, back.task.data) == ({"mean": "Infinity"}, {"spread": "-Infinity"})
     assert back.history.steps[0].decision.action == CallTools((ToolCall("f", {"x": ["NaN"]}),))
+
+
+def test_an_infinite_reward_survives() -> None:
+    whole = trajectory(dataclasses.replace(step(), reward=-math.inf))
+    assert decode(encode(whole)) == whole
 
 
 def test_half_a_surrogate_pair_and_huge_integers_can_be_written() -> None:

@@ -19,10 +19,10 @@ HOLD = (
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(PreflightError, match=f"in use by process {os.getpid()}$"), locked(tmp_path):
-        raise AssertionError("two holders")
     with locked(tmp_path):
         pass
+    with locked(tmp_path), pytest.raises(PreflightError, match=f"in use by process {os.getpid()}$"), locked(tmp_path):
+        raise AssertionError("two holders")
 
 
 def test_a_lock_holds_against_other_processes_and_vanishes_with_kill_9(tmp_path: Path) -> None:

@@ -53,9 +53,7 @@ def test_results_are_not_kept_once_they_are_handed_over() -> None:
         await asyncio.sleep(0)
         return Result()
 
-    run(
-        list(range(20)), job, lambda _: alive.append(sum(isinstance(thing, Result) for thing in gc.get_objects())), 4
-    )
+    run(list(range(20)), job, lambda _: alive.append(sum(isinstance(thing, Result) for thing in gc.get_objects())), 4)
     assert max(alive) <= 4
 
 
@@ -80,7 +78,8 @@ def test_an_exception_cancels_what_is_under_way_and_is_raised() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_starts_nothing_new_and_keeps_what_was_finished(number: signal.Signals) -> None:
-    started, kept, before = [], [], signal.getsignal(number)
+    started: list[int] = []
+    kept: list[object] = []
 
     async def job(index: int) -> int:
         started.append(index)
@@ -91,8 +90,24 @@ def test_a_signal_starts_nothing_new_and_keeps_what_was_finished(number: signal.
 
     with pytest.raises(Interrupted, match=f"stopped by {number.name}"):
         run(list(range(100)), job, kept.append, 2)
-    assert sorted(kept) == [0, 1, 2] and max(started) <= 4
-    assert signal.getsignal(number) is before
+    assert kept == [0, 1, 2] and max(started) <= 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_signal_handlers_of_before_are_put_back(number: signal.Signals) -> None:
+    async def job(index: int) -> int:
+        return index
+
+    before = signal.signal(number, print_signal)
+    try:
+        run([1], job, print, 1)
+        assert signal.getsignal(number) is print_signal
+    finally:
+        signal.signal(number, before)
+
+
+def print_signal(number: int, frame: object) -> None:
+    print(number)
 
 
 def test_a_second_signal_does_not_wait_for_a_job_that_ignores_the_first() -> None:

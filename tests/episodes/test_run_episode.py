@@ -24,9 +24,9 @@ def test_an_answer_ends_the_episode_and_is_scored(make_task: MakeTask, make_part
     parts = make_parts(task, 7)
     trajectory = play(task, parts)
     assert (trajectory.end, len(trajectory.history.steps), trajectory.success) == (EndReason.FINAL, 4, True)
-    assert trajectory.evidence == {"count": 3} and trajectory.seed == 7 and trajectory.error == ""
+    assert trajectory.evidence == {"count": 3, "closed": False} and trajectory.seed == 7 and trajectory.error == ""
     assert [step.observation.text for step in trajectory.history.steps] == ["1", "2", "3", ""]
-    assert parts.env.closed
+    assert parts.env.evidence()["closed"]
 
 
 def test_a_steps_reward_is_its_grade_plus_what_the_environment_pays(make_task: MakeTask, make_parts: MakeParts) -> None:
@@ -98,7 +98,7 @@ def test_a_broken_environment_is_recorded_with_the_steps_so_far_and_no_score(
     parts = make_parts(task, 0)
     trajectory = play(task, parts)
     assert (trajectory.end, trajectory.error) == (EndReason.ERROR, "RuntimeError: the counter jammed")
-    assert len(trajectory.history.steps) == 2 and trajectory.scores == () and parts.env.closed
+    assert len(trajectory.history.steps) == 2 and trajectory.scores == () and parts.env.evidence()["closed"]
     assert "Traceback" in caplog.text
 
 
@@ -115,7 +115,7 @@ def test_a_timeout_keeps_the_steps_done(make_task: MakeTask, make_parts: MakePar
     parts = make_parts(task, 0)
     trajectory = play(task, parts, timeout_s=0.05)
     assert (trajectory.end, trajectory.error) == (EndReason.ERROR, "EpisodeTimeout: not finished after 0.05 s")
-    assert len(trajectory.history.steps) == 2 and parts.env.closed
+    assert len(trajectory.history.steps) == 2 and parts.env.evidence()["closed"]
 
 
 class Raising:
@@ -151,7 +151,7 @@ def test_cancelling_an_episode_is_not_swallowed_and_closes_the_environment(
             await running
 
     asyncio.run(cancelled())
-    assert parts.env.closed
+    assert parts.env.evidence()["closed"]
 
 
 def test_a_reward_that_is_no_number_ends_the_episode(make_task: MakeTask, make_parts: MakeParts) -> None:

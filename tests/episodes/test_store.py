@@ -12,7 +12,7 @@ import pytest
 
 from agentbench.episodes.store import TRAJECTORIES, TrajectoryWriter, finished_ids, read_trajectories, repair
 from agentbench.errors import DataError, PreflightError
-from agentbench.types import EndReason, History, Observation, Task, Trajectory
+from agentbench.types import Decision, EndReason, Final, History, Observation, Step, StepCategory, Task, Trajectory
 
 Make = Callable[..., Trajectory]
 
@@ -97,6 +97,15 @@ def test_an_unknown_key_is_named_with_its_line(path: Path) -> None:
     lines[2] = lines[2].replace(b'"opening":{', b'"opening":{"colour":"red",')
     path.write_bytes(b"".join(lines))
     with pytest.raises(DataError, match=r"line 3: unknown key 'history\.opening\.colour'"):
+        ids(path)
+
+
+def test_an_unknown_key_of_an_action_is_named_among_all_that_actions_could_be(tmp_path: Path, make: Make) -> None:
+    step = Step(Decision(Final("x")), Observation(""), StepCategory.WRONG_FINAL)
+    write(tmp_path, dataclasses.replace(make("a"), history=History((), Observation("go"), (step,))))
+    path = tmp_path / TRAJECTORIES
+    path.write_bytes(path.read_bytes().replace(b'"answer":"x"', b'"answer":"x","colour":"red"'))
+    with pytest.raises(DataError, match=r"line 1: unknown key 'history\.steps\.0\.decision\.action\.Final\.colour'"):
         ids(path)
 
 

@@ -19,7 +19,9 @@ def test_a_conversation_is_laid_out_in_turns_of_roles(tokenizer: Tokenizer) -> N
     steps = (step(CALL, "pong"), step(Final("Yes"), "And b?"))
     history = History((ToolSpec("ping", "Pings.", {"type": "object"}),), Observation("Is a up?"), steps)
     text = TokenTemplate(StudentGranite3(), tokenizer, "Be brief.").render(history).text
-    assert text.startswith("<|start_of_role|>system<|end_of_role|>Be brief.<|end_of_text|>\n<|start_of_role|>available_")
+    assert text.startswith(
+        "<|start_of_role|>system<|end_of_role|>Be brief.<|end_of_text|>\n<|start_of_role|>available_"
+    )
     assert 'available_tools<|end_of_role|>[\n    {\n        "type": "function",\n        "function": {\n' in text
     assert text.endswith(
         "    }\n]<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>Is a up?<|end_of_text|>\n"

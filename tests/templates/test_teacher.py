@@ -38,7 +38,7 @@ def test_tools_are_declared_and_the_system_text_comes_first() -> None:
 
 
 def test_every_call_gets_an_answer_under_its_id() -> None:
-    question, said, *results = Teacher().render(rendered()).messages[:4]
+    said, *results = Teacher().render(rendered()).messages[1:4]
     assert [call["id"] for call in said["tool_calls"]] == ["call_0_0", "call_0_1"]
     assert [json.loads(call["function"]["arguments"]) for call in said["tool_calls"]] == [{"host": "ä"}, {}]
     assert said["content"] == "Try."

@@ -69,7 +69,8 @@ def test_spans_are_the_prompt_up_to_the_last_action(tokenizer: Tokenizer, family
     assert [span.step for span in spans] == [None, 0, None, 1, None, 2, None, 3]
     ids = tuple(index for span in spans for index in span.ids)
     assert template.render(history(*steps)).ids[: len(ids)] == ids
-    assert all(span.ids[-1:] == tokenizer.encode(family.stop[0], control=True) for span in spans if span.step is not None)
+    ending = tokenizer.encode(family.stop[0], control=True)
+    assert all(span.ids[-1:] == ending for span in spans if span.step is not None)
 
 
 def test_spans_of_no_steps_are_the_prompt(tokenizer: Tokenizer) -> None:
@@ -125,7 +126,8 @@ def test_untrusted_text_brings_no_control_token(tokenizer: Tokenizer, family: Fa
 
     def count(text: str, action: Action) -> int:
         seen = Step(Decision(action), Observation(text), StepCategory.OTHER_CALL)
-        return sum(index in tokenizer.control_ids for index in template.render(History(TOOLS, Observation(text), (seen,))).ids)
+        ids = template.render(History(TOOLS, Observation(text), (seen,))).ids
+        return sum(index in tokenizer.control_ids for index in ids)
 
     assert count(every, evil) == count("a", CallTools((ToolCall("a", {"a": "a"}),)))
     assert count(every, Malformed(every, "")) == count("a", Malformed("a", ""))

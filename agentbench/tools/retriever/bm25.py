@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tantivy
 
-from agentbench.errors import DataError, PreflightError
+from agentbench.errors import DataError, PreflightError, ToolError
 from agentbench.tools.retriever import Document, Hit
 
 MAX_QUERY_CHARS = 10_000
@@ -47,7 +47,7 @@ def build_index(folder: Path, documents: Sequence[Document]) -> None:
             raise PreflightError(f"{folder} is not empty; an index needs a folder of its own")
         _write(folder, ordered)
     except (OSError, ValueError) as error:
-        raise PreflightError(f"the index in {folder} cannot be written: {error}") from error
+        raise PreflightError(f"the index in {folder} cannot be written: {_first_line(error)}") from error
 
 
 class Bm25Retriever:
@@ -66,21 +66,29 @@ class Bm25Retriever:
             index = tantivy.Index.open(str(folder))
             self._analyzer = _analyzer()
             index.register_tokenizer(_ANALYZER, self._analyzer)
+            index.config_reader("manual")
             self._schema = index.schema
             self._searcher = index.searcher()
             self._hits(["index"], 1)
         except (OSError, ValueError) as error:
-            raise DataError(folder, f"the search index cannot be read: {error}", next_step=BUILD_COMMAND) from error
+            problem = f"the search index cannot be read: {_first_line(error)}"
+            raise DataError(folder, problem, next_step=BUILD_COMMAND) from error
 
     async def search(self, query: str, top_k: int) -> tuple[Hit, ...]:
         """At most `top_k` documents that share a word with the query, best first, equal scores by id.
 
         Runs inline: a query takes well under a millisecond at the size of our collections.
+
+        Raises:
+            ToolError: the index was damaged after it was opened.
         """
         # Half a surrogate pair is legal JSON but no text.
         text = query[:MAX_QUERY_CHARS].encode("utf-8", "replace").decode()
         words = list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_QUERY_WORDS]
-        return self._hits(words, top_k) if words else ()
+        try:
+            return self._hits(words, top_k) if words else ()
+        except (OSError, ValueError) as error:
+            raise ToolError(f"the search failed: {_first_line(error)}") from error
 
     def _hits(self, words: list[str], top_k: int) -> tuple[Hit, ...]:
         query = tantivy.Query.boolean_query(
@@ -111,6 +119,10 @@ def _write(folder: Path, documents: Sequence[Document]) -> None:
         writer.add_document(tantivy.Document(id=document.id, title=document.title, text=document.text))
     writer.commit()
     writer.wait_merging_threads()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:160]
 
 
 def _analyzer() -> tantivy.TextAnalyzer:

@@ -5,7 +5,7 @@ a plain SELECT (ATTACH, PRAGMA, writes, transactions, extensions); a progress ha
 too long; rows and value sizes are capped. Not covered: the memory a sort of a very large table takes.
 
 Statements run inline, because a hop to a thread costs more than a query; only files too large for that get a
-worker thread of their own. The file must not change while it is open: single values are remembered.
+worker thread of their own. The file must not change while it is open: counts are remembered.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ INLINE_BYTES = 256 * 1024 * 1024
 """Files larger than this are queried in a worker thread."""
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 MAX_PATTERN_BYTES = 1000
-REMEMBERED_VALUES = 4096
+REMEMBERED_COUNTS = 4096
 HANDLER_INTERVAL = 10_000
 """Virtual machine instructions between two looks at the clock: well under a millisecond."""
 
 Scalar = str | int | float | bytes | None
+Rows = list[tuple[Any, ...]]
+"""Values are `Scalar`."""
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _ALLOWED_ACTIONS = frozenset(
@@ -60,12 +62,12 @@ class Database:
         self._deadline = 0.0
         self._expired = False
         self._lock = threading.Lock()
-        self._values: dict[tuple[str, tuple[Any, ...]], Scalar] = {}
+        self._counts: dict[tuple[str, tuple[Scalar, ...]], int] = {}
         self._worker = ThreadPoolExecutor(1, "sqlite") if size > INLINE_BYTES else None
         self._connection = _open(path)
         self._connection.set_progress_handler(self._out_of_time, HANDLER_INTERVAL)
 
-    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Scalar, ...]]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> Rows:
         """All rows of one SELECT; values are bound, never pasted. Blocks the caller.
 
         Raises:
@@ -84,25 +86,25 @@ class Database:
             raise ToolError(f"the result has more than {MAX_ROWS:,} rows; ask for less")
         return rows
 
-    async def query(self, sql: str, parameters: Parameters = ()) -> list[tuple[Scalar, ...]]:
+    async def query(self, sql: str, parameters: Parameters = ()) -> Rows:
         """`rows` without holding up other episodes for long: large files answer from a worker thread."""
         if self._worker is None:
             return self.rows(sql, parameters)
         return await asyncio.get_running_loop().run_in_executor(self._worker, self.rows, sql, parameters)
 
-    async def value(self, sql: str, parameters: Sequence[Any] = ()) -> Scalar:
-        """The first column of the first row, remembered: the same question is only worked out once.
+    async def count(self, sql: str, parameters: tuple[Scalar, ...] = ()) -> int:
+        """The answer of a `SELECT count(…)`, remembered: the same question is only worked out once.
 
         Raises:
             ToolError: as in `rows`.
         """
-        question = (sql, tuple(parameters))
-        if question not in self._values:
-            answer = (await self.query(sql, parameters))[0][0]
-            if len(self._values) >= REMEMBERED_VALUES:
-                del self._values[next(iter(self._values))]
-            self._values[question] = answer
-        return self._values[question]
+        question = (sql, parameters)
+        if question not in self._counts:
+            ((answer,),) = await self.query(sql, parameters)
+            if len(self._counts) >= REMEMBERED_COUNTS:
+                del self._counts[next(iter(self._counts))]
+            self._counts[question] = answer
+        return self._counts[question]
 
     def close(self) -> None:
         """Frees the file; a statement under way in the worker thread is waited for."""

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbench.errors import ToolError
-from agentbench.tools.sql.database import Database, Scalar
+from agentbench.tools.sql.database import Database, Rows, Scalar
 from agentbench.tools.sql.relations import Relation, missing
 from agentbench.tools.sql.values import shown
 
 PEEK_ROWS = 3
 _DTYPES = {"TEXT": "string", "INTEGER": "integer", "REAL": "number"}
-
-Rows = list[tuple[Scalar, ...]]
 
 
 class Session:
@@ -84,8 +82,8 @@ class Session:
     async def count(self, relation: Relation) -> int:
         """Number of rows; remembered, so that sorting or transforming a table does not count it again."""
         sql = relation.count_sql()
-        count = await self._database.value(sql.text, sql.values)
-        return count if isinstance(count, int) else 0
+        count = await self._database.count(sql.text, sql.values)
+        return count if relation.limit is None else min(count, relation.limit)
 
     async def first(self, relation: Relation) -> Scalar:
         """The first value of a one-column relation, `None` where it has no rows."""

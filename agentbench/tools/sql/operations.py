@@ -33,7 +33,7 @@ AGGREGATIONS = (*AGGREGATES, "std", "argmin", "argmax")
 DATETIME_PARTS = {
     "year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S", "weekday": "%w"
 }  # fmt: skip
-_MAX_COUNT = 2**31
+_MAX_COUNT = 2**30  # substr() takes 32 bits
 _ISO_DATE = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
 
 
@@ -55,7 +55,7 @@ async def filter_data(session: Session, handle: str, key: str, *, condition: str
         bound = "%" + text(value).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
     else:
         bound = text(value) if condition == "like" else comparable(value, key, column.type)
-    return await session.table("filtered", relation.filtered(column.applied(CONDITIONS[condition], bound)))
+    return await session.table("filtered", relation.filtered(key, CONDITIONS[condition], bound))
 
 
 async def sort_data(session: Session, handle: str, key: str, *, ascending: bool) -> Result:
@@ -189,20 +189,17 @@ async def _extreme(session: Session, relation: Relation, key: str, operation: st
     (value,) = await session.row(relation, "max({})" if operation == "argmax" else "min({})", key)
     if value is None:
         return await session.table(operation, relation.limited(0))
-    # A limit goes inside before the condition is added, so the column is asked for again.
-    rows = relation.opened()
-    return await session.table(operation, rows.filtered(rows.column(key).applied("{} = ?", value)))
+    return await session.table(operation, relation.filtered(key, "{} = ?", value))
 
 
 async def _standard_deviation(session: Session, relation: Relation, key: str) -> float | None:
     # One pass over deviations from any value of the column: their mean is at most sqrt(n) deviations away, which
     # keeps the cancellation of the textbook's one-pass formula harmless (Chan, Golub, LeVeque 1983, shifted data).
     rows = replace(relation.opened(), order=())
-    column = rows.column(key)
-    shift = await session.first(rows.filtered(column.applied("{} IS NOT NULL")).only(key))
+    shift = await session.first(rows.filtered(key, "{} IS NOT NULL").only(key))
     if not isinstance(shift, int | float):
         return None
-    shifted = rows.transformed(key, Expression("REAL", column.applied("({} - ?)", float(shift))))
+    shifted = rows.transformed(key, Expression("REAL", rows.column(key).applied("({} - ?)", float(shift))))
     count, mean, squares = await session.row(shifted, "count({}), avg({}), total({} * {})", key)
     if count < 2:
         return None

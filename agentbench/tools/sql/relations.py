@@ -1,8 +1,8 @@
 """Tables that are not computed yet: a FROM clause with conditions, an order and a limit, as one value.
 
 Every step of a handle tool makes a new relation from an old one; SQLite only runs when something is shown. Text of
-statements is put together from declared expressions and quoted names, and each fragment carries the values bound
-in it, so no value an agent gives is ever part of the text.
+statements is put together from declared expressions only, columns of subqueries go by number, and each fragment
+carries the values bound in it: nothing an agent says is ever part of the text.
 """
 
 from __future__ import annotations
@@ -47,11 +47,6 @@ def join(separator: str, parts: Iterable[Sql]) -> Sql:
     return Sql(separator.join(part.text for part in parts), values)
 
 
-def quoted(name: str) -> str:
-    """A name as an SQL identifier, whatever characters it has."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 class SortKey(NamedTuple):
     """One criterion of an order; rows without a value come last in both directions."""
 
@@ -85,10 +80,10 @@ class Relation:
             raise ToolError(missing("column", name, self.columns))
         return self.columns[name]
 
-    def filtered(self, condition: Sql) -> Relation:
-        """The rows that meet a condition."""
+    def filtered(self, name: str, condition: str, *values: Scalar) -> Relation:
+        """The rows whose column meets a condition: SQL with the column at `{}` and a `?` for each value after it."""
         base = self.opened()
-        return replace(base, conditions=(*base.conditions, condition))
+        return replace(base, conditions=(*base.conditions, base.column(name).applied(condition, *values)))
 
     def sorted(self, name: str, ascending: bool) -> Relation:
         """The rows ordered by a column; rows that tie keep the order they had."""
@@ -112,15 +107,15 @@ class Relation:
         base = self.opened()
         expression = base.column(name)
         present = join(" AND ", (*base.conditions, expression.applied("{} IS NOT NULL")))
-        selected = join("", (Sql("SELECT DISTINCT "), _named(expression, name), Sql(" FROM "), base.source))
+        selected = join("", (Sql("SELECT DISTINCT "), _numbered(expression, 0), Sql(" FROM "), base.source))
         parts = [selected, Sql(" WHERE "), present]
         if base.order:
             # A value's place is its best row's: exact for one criterion, the best of each for several.
             best = (key.over("min({})" if key.ascending else "max({})") for key in base.order)
             # Without LIMIT, SQLite may drop the order of a subquery.
             parts += [Sql(" GROUP BY "), expression.sql, Sql(" ORDER BY "), join(", ", best), Sql(" LIMIT -1")]
-        inner = join("", (Sql("("), *parts, Sql(")")))
-        return Relation(f"{name}_values", inner, {name: Expression(expression.type, Sql(quoted(name)))})
+        inner = join("", (Sql("("), *parts, Sql(") AS inner_rows")))
+        return Relation(f"{name}_values", inner, {name: _inner(expression.type, 0)})
 
     def concatenated(self, other: Relation) -> Relation:
         """The rows of both, one after the other; an order without a limit is lost.
@@ -132,12 +127,17 @@ class Relation:
         if sorted(names) != sorted(others) and not len(names) == len(others) == 1:
             differing = ", ".join(sorted(set(names) ^ set(others)))
             raise ToolError(f"the two tables have different columns ({differing}); only like tables can be joined up")
-        rows = (Sql("SELECT * FROM "), self._subquery(names), Sql(" UNION ALL SELECT * FROM "))
         columns = [others[0]] if len(names) == 1 else names
-        source = join("", (Sql("("), *rows, other._subquery(columns), Sql(")")))
+        both = (
+            Sql("SELECT * FROM "),
+            self._subquery(names),
+            Sql(" UNION ALL SELECT * FROM "),
+            other._subquery(columns),
+        )
+        source = join("", (Sql("("), *both, Sql(") AS inner_rows")))
         merged = {
-            name: Expression(_common_type(self.columns[name], other.columns[key]), Sql(quoted(name)))
-            for name, key in zip(names, columns, strict=True)
+            name: _inner(_common_type(self.columns[name], other.columns[key]), i)
+            for i, (name, key) in enumerate(zip(names, columns, strict=True))
         }
         return Relation(self.label, source, merged)
 
@@ -145,7 +145,7 @@ class Relation:
         """The same rows in a form that conditions, orders and aggregates can be added to: a limit goes inside."""
         if self.limit is None:
             return self
-        columns = {name: Expression(column.type, Sql(quoted(name))) for name, column in self.columns.items()}
+        columns = {name: _inner(column.type, i) for i, (name, column) in enumerate(self.columns.items())}
         return Relation(self.label, self._subquery(list(self.columns)), columns)
 
     def rows_sql(self, limit: int) -> Sql:
@@ -158,12 +158,12 @@ class Relation:
         return base._select([base.column(name).applied(template)])
 
     def count_sql(self) -> Sql:
-        """The statement that counts the rows; relations that differ in columns and order only share it."""
-        return replace(self.opened(), order=())._select([Sql("count(*)")])
+        """The statement that counts the rows as if there were no limit; neither columns nor order change it."""
+        return replace(self, order=(), limit=None)._select([Sql("count(*)")])
 
     def _subquery(self, names: list[str]) -> Sql:
-        named = [_named(self.columns[name], name) for name in names]
-        return join("", (Sql("("), self._select(named), Sql(")")))
+        numbered = [_numbered(self.columns[name], i) for i, name in enumerate(names)]
+        return join("", (Sql("("), self._select(numbered), Sql(") AS inner_rows")))
 
     def _select(self, expressions: list[Sql]) -> Sql:
         parts = [Sql("SELECT "), join(", ", expressions), Sql(" FROM "), self.source]
@@ -203,8 +203,14 @@ def missing(kind: str, name: str, known: Iterable[str]) -> str:
     return f"there is no {kind} {name[:100]!r}{hint} There is: {listed}"
 
 
-def _named(column: Expression, name: str) -> Sql:
-    return Sql(f"{column.sql.text} AS {quoted(name)}", column.sql.values)
+def _numbered(column: Expression, index: int) -> Sql:
+    # Not its own name: SQLite drops an alias such as "false".
+    return column.applied(f"{{}} AS column_{index}")
+
+
+def _inner(column_type: str, index: int) -> Expression:
+    # With the table's alias: alone, the name could also mean a result column, which may hold other values.
+    return Expression(column_type, Sql(f"inner_rows.column_{index}"))
 
 
 def _common_type(first: Expression, second: Expression) -> str:

@@ -1,0 +1,57 @@
+# `make` shows what there is. No target deletes anything below outputs/.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PIP_ARGS ?=
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+SHELL  := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format bench-tools
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
+	    while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo '  PYTHON=python3.12  another interpreter for the environment; PIP_ARGS="--extra-index-url …"  for pip'
+
+setup: $(STAMP)  ## Make the environment in .venv and install everything for CPU work into it
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)"; \
+	    echo "next: make setup PYTHON=python3.11"; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[worlds,train,test,check]'
+	@touch $@
+
+demo: export HF_HUB_OFFLINE = 1
+demo: setup  ## Worlds, self-check, tiny student, expert intervention, evaluation: all on this machine
+	$(PY) -m agentbench.prepare
+	$(PY) -m agentbench.doctor
+	$(PY) -m agentbench.train stage=sft model=tiny
+	$(PY) -m agentbench.rollout experiment=informed_alternates tasks.limit=150
+	$(PY) -m agentbench.eval tasks.limit=150
+
+test: export HF_HUB_OFFLINE = 1
+test: setup  ## Run the plain test suite
+	@$(PY) -m pytest -q
+
+test-slow: export HF_HUB_OFFLINE = 1
+test-slow: setup  ## Run the tests that take longer
+	@$(PY) -m pytest -q -m slow
+
+check: setup  ## Format, lint, types and import floors, without changing anything
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m pyright
+	@$(PY) -m pytest -q tests/test_floors.py
+
+format: setup  ## Put format and import order right
+	@$(PY) -m ruff check --select I --fix .
+	@$(PY) -m ruff format .
+
+bench-tools: setup  ## Measure the CPU time of one tool call
+	@$(PY) experiments/bench_tools.py

@@ -1,0 +1,40 @@
+"""Checks an environment: do oracle, idle, random, refusing and repeating agents score what they should?
+
+  python -m agentbench.doctor
+  python -m agentbench.doctor env.tools=selection tasks.limit=200
+  python -m agentbench.doctor env.worlds=[outputs/prepare/2026-01-31_12-00-00/shop]
+
+Exit codes: 0 all is well, 1 a bug of ours, 2 configuration, 4 interrupted, 5 something is missing,
+6 an agent scored what it should not.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentbench import app
+
+if TYPE_CHECKING:
+    from agentbench.config.entry import DoctorConfig
+
+
+def run(config: DoctorConfig, folder: Path) -> None:
+    """Runs the agents over a sample of tasks and reports what they score."""
+    from agentbench import build
+    from agentbench.episodes.pool import run_async
+    from agentbench.episodes.self_check import self_check
+    from agentbench.episodes.table import findings_table
+    from agentbench.errors import GateFailed
+
+    check = build.self_check_parts(config, app.say)
+    findings = run_async(self_check(check.tasks, check.make, check.settings, folder))
+    app.show(findings_table(findings))
+    unfair = [finding.probe.name for finding in findings if not finding.fair]
+    if unfair:
+        raise GateFailed(f"the environment is not fair: {', '.join(unfair)} scored what they should not")
+
+
+if __name__ == "__main__":
+    sys.exit(app.main(app.Entry("doctor", __doc__, "DoctorConfig", run)))

@@ -1,0 +1,108 @@
+"""Is an environment fair? Agents with known habits must score what their habit deserves.
+
+    oracle            plays the gold chain                     solves everything
+    idle              says "I don't know"                      solves nothing
+    always_refuse     says of everything it cannot be answered solves the unanswerable and nothing else
+    random_legal      random legal calls and answers           solves next to nothing
+    repeat_forever    one legal call again and again           solves nothing
+
+What it does not show: that gold answers are true of the world, or that questions are clear.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from agentbench.episodes.rates import Rate, rate
+from agentbench.episodes.run_episode import EpisodeParts
+from agentbench.episodes.run_tasks import PoolSettings, run_tasks
+from agentbench.episodes.store import TRAJECTORIES, read_trajectories
+from agentbench.policies import Policy
+from agentbench.policies.gold_expert import GoldExpert
+from agentbench.policies.probes import AlwaysRefuse, Idle, RandomLegal, RepeatForever
+from agentbench.types import AnswerType, Task
+
+LUCK = 0.05
+"""Share of answerable tasks that random legal actions may solve."""
+
+
+class Probe(NamedTuple):
+    """An agent with a habit, and the success its habit deserves."""
+
+    name: str
+    policy: Callable[[Task, int], Policy]
+    answerable: tuple[float, float]
+    """Least and most success on answerable tasks."""
+    unanswerable: tuple[float, float]
+    """Least and most success on unanswerable tasks."""
+
+
+class Finding(NamedTuple):
+    """What one probe scored."""
+
+    probe: Probe
+    answerable: Rate
+    unanswerable: Rate
+    errors: int
+
+    @property
+    def fair(self) -> bool:
+        """Whether both rates lie where they should and no episode failed."""
+        within = _within(self.answerable, self.probe.answerable) and _within(self.unanswerable, self.probe.unanswerable)
+        return within and self.errors == 0
+
+
+PROBES = (
+    Probe("oracle", lambda task, seed: GoldExpert(task), (1.0, 1.0), (1.0, 1.0)),
+    Probe("idle", lambda task, seed: Idle(), (0.0, 0.0), (0.0, 0.0)),
+    Probe("always_refuse", lambda task, seed: AlwaysRefuse(), (0.0, 0.0), (1.0, 1.0)),
+    Probe("random_legal", lambda task, seed: RandomLegal(random.Random(seed)), (0.0, LUCK), (0.0, 0.0)),
+    Probe("repeat_forever", lambda task, seed: RepeatForever(random.Random(seed)), (0.0, 0.0), (0.0, 0.0)),
+)
+
+
+async def self_check(
+    tasks: Sequence[Task], make: Callable[[Task, Policy], EpisodeParts], settings: PoolSettings, folder: Path
+) -> tuple[Finding, ...]:
+    """Lets every probe play every task, each in a folder of its own below `folder`.
+
+    Raises:
+        PreflightError: a folder cannot be written or is in use.
+        Interrupted: SIGINT or SIGTERM.
+    """
+    return tuple([await _probe(probe, tasks, make, settings, folder / probe.name) for probe in PROBES])
+
+
+async def _probe(
+    probe: Probe,
+    tasks: Sequence[Task],
+    make: Callable[[Task, Policy], EpisodeParts],
+    settings: PoolSettings,
+    folder: Path,
+) -> Finding:
+    def parts(task: Task, seed: int) -> EpisodeParts:
+        return make(task, probe.policy(task, seed))
+
+    summary = await run_tasks(tasks, parts, settings, folder)
+    solved = {True: 0, False: 0}
+    for trajectory in read_trajectories(folder / TRAJECTORIES):
+        solved[is_answerable(trajectory.task)] += trajectory.success
+    possible = sum(is_answerable(task) for task in tasks)
+    return Finding(
+        probe,
+        rate(solved[True], possible),
+        rate(solved[False], len(tasks) - possible),
+        sum(summary.errors.values()),
+    )
+
+
+def is_answerable(task: Task) -> bool:
+    """Whether every turn of the task has an answer."""
+    return all(turn.gold.answer.type is not AnswerType.UNANSWERABLE for turn in task.turns)
+
+
+def _within(found: Rate, limits: tuple[float, float]) -> bool:
+    return found.rate is None or limits[0] <= found.rate <= limits[1]

@@ -1,0 +1,83 @@
+"""Weights from a folder or the hub: safetensors only, and never code that comes with a model."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from agentbench.config.model import Dtype
+from agentbench.errors import PreflightError
+
+DTYPES = {Dtype.FLOAT64: torch.float64, Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def load_hf(path: str, adapter: Path | None, dtype: Dtype, device: str) -> PreTrainedModel:
+    """A causal language model ready to answer, with a LoRA adapter in it if one is given.
+
+    The adapter is not merged into the weights: what is served is computed the way it was trained.
+
+    Raises:
+        PreflightError: there is no such model, device or adapter, a file is broken or lacks weights, or the adapter was
+            trained on another model.
+    """
+    _check_device(device)
+    _check_name(path)
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        why = _short(error) if Path(path).is_dir() else "it is no folder here, and the hub does not give it"
+        raise PreflightError(f"no model {path!r}: {why}", "correct model.path, or go online") from error
+    model, missing = loaded[0], sorted(loaded[1]["missing_keys"])
+    if missing:
+        raise PreflightError(f"no model {path!r}: {len(missing)} weights are missing, the first is {missing[0]!r}")
+    if adapter is not None:
+        model = _with_adapter(model, path, adapter)
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise PreflightError(f"no device {device!r} here: {_short(error)}", "set model.device=cpu") from error
+
+
+def _check_name(path: str) -> None:
+    if Path(path).is_dir():
+        if not (Path(path) / "config.json").is_file():
+            raise PreflightError(f"no model {path!r}: config.json is missing", "correct model.path")
+    elif not _HUB_NAME.fullmatch(path):
+        raise PreflightError(f"no model {path!r}: there is no such folder", "correct model.path")
+
+
+def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:  # noqa: ANN401
+    """The model with the adapter's layers in it."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / name).is_file():
+            raise PreflightError(f"no adapter in {str(adapter)!r}: {name} is missing", "correct model.adapter")
+    base = json.loads((adapter / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or path
+    if Path(base).name != Path(path).name:
+        problem = f"adapter {str(adapter)!r} was trained on {base!r}, not on {path!r}"
+        raise PreflightError(problem, "correct model.adapter or model.path")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*missing adapter keys")
+            return PeftModel.from_pretrained(model, str(adapter)).get_base_model()
+    except (OSError, ValueError, RuntimeError, SafetensorError, UserWarning) as error:
+        raise PreflightError(f"adapter {str(adapter)!r} does not fit {path!r}: {_short(error)}") from error
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

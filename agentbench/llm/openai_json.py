@@ -1,0 +1,142 @@
+"""What an OpenAI-compatible server is sent, and what its answers say.
+
+Calls come back as text of one fixed form, so that a generation keeps them without loss and `templates.teacher` can read
+them: `{"content": "…", "tool_calls": [{"name": "…", "arguments": {…}}]}`; arguments that are no JSON stay the
+string they were. A message without calls is its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from agentbench.errors import LlmError
+from agentbench.llm import Request
+from agentbench.types import Generation, Usage
+
+T = TypeVar("T")
+
+SEED_BITS = 0x7FFFFFFF
+"""Seeds are cut to 31 bits, the widest that all servers take."""
+
+
+def chat_body(request: Request) -> dict[str, Any]:
+    """The body for /chat/completions, less the model's name.
+
+    Raises:
+        LlmError: the prompt holds no messages.
+    """
+    if not request.prompt.messages:
+        raise LlmError("chat mode needs messages, and this template writes its own prompt", "use template=teacher")
+    tools = {"tools": request.prompt.tools} if request.prompt.tools else {}
+    return {"messages": request.prompt.messages, **tools, **_sampling(request)}
+
+
+def completion_body(request: Request) -> dict[str, Any]:
+    """The body for /completions, less the model's name.
+
+    Control tokens are part of what a model says (`[TOOL_CALLS]`), so vLLM is told not to cut them out of the text.
+
+    Raises:
+        LlmError: the prompt holds neither ids nor text.
+    """
+    prompt = request.prompt.ids or request.prompt.text
+    if not prompt:
+        raise LlmError("completions mode needs a prompt, and this template gives messages", "use model.mode=chat")
+    exact = {"skip_special_tokens": False, "spaces_between_special_tokens": False, "return_token_ids": True}
+    return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request)}
+
+
+def read_chat(body: bytes, request: Request) -> Generation:
+    """The generation in an answer of /chat/completions, but for its seconds.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _reading(body, lambda value: _chat(value, request))
+
+
+def read_completion(body: bytes, request: Request) -> Generation:
+    """The generation in an answer of /completions, but for its seconds; without ids where the server gives none.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _reading(body, lambda value: _completion(value, request))
+
+
+def read_models(body: bytes) -> tuple[str, ...]:
+    """The names in an answer of /models, sorted.
+
+    Raises:
+        ValueError: it lists no models.
+    """
+    return _reading(body, lambda value: tuple(sorted(str(model["id"]) for model in value["data"])))
+
+
+def _reading(body: bytes, read: Callable[[Any], T]) -> T:
+    """What is read from a JSON text; whatever it lacks is one kind of error."""
+    try:
+        return read(orjson.loads(body))
+    except orjson.JSONDecodeError as error:
+        raise ValueError("no JSON") from error
+    except LookupError as error:
+        raise ValueError(f"{error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError("of another form") from error
+
+
+def _sampling(request: Request) -> dict[str, Any]:
+    given = request.sampling
+    limits = {"temperature": given.temperature, "top_p": given.top_p, "max_tokens": given.max_tokens}
+    return {**limits, "seed": request.seed & SEED_BITS, **({"stop": request.stop} if request.stop else {})}
+
+
+def _chat(value: Any, request: Request) -> Generation:  # noqa: ANN401
+    choice = value["choices"][0]
+    content, calls = choice["message"].get("content") or "", choice["message"].get("tool_calls") or []
+    if not isinstance(content, str):
+        raise TypeError
+    said = [{"name": call["function"]["name"], "arguments": _arguments(call["function"])} for call in calls]
+    completion = orjson.dumps({"content": content, "tool_calls": said}).decode() if said else content
+    return Generation(request.role, completion, finish_reason=_finish_reason(choice), usage=_usage(value))
+
+
+def _arguments(function: dict[str, Any]) -> Any:  # noqa: ANN401
+    arguments = function["arguments"]
+    try:
+        return orjson.loads(arguments) if isinstance(arguments, str) else arguments
+    except orjson.JSONDecodeError:
+        return arguments
+
+
+def _completion(value: Any, request: Request) -> Generation:  # noqa: ANN401
+    choice = value["choices"][0]
+    ids = tuple(choice.get("token_ids") or ())
+    logprobs = tuple((choice.get("logprobs") or {}).get("token_logprobs") or ())
+    text = choice["text"]
+    if not isinstance(text, str):
+        raise TypeError
+    for stop in request.stop:
+        text = text.removesuffix(stop)
+    return Generation(
+        role=request.role,
+        completion=text,
+        prompt_ids=tuple(choice.get("prompt_token_ids") or request.prompt.ids),
+        completion_ids=ids,
+        logprobs=logprobs if len(logprobs) == len(ids) else (),
+        finish_reason=_finish_reason(choice),
+        usage=_usage(value),
+    )
+
+
+def _finish_reason(choice: dict[str, Any]) -> str:
+    return choice.get("finish_reason") or "stop"
+
+
+def _usage(value: dict[str, Any]) -> Usage:
+    usage = value.get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached or 0)

@@ -1,0 +1,40 @@
+"""Trains a model on trajectories.
+
+  python -m agentbench.train
+  python -m agentbench.train trajectories=[outputs/rollout/2026-01-31_12-00-00/trajectories.jsonl]
+  python -m agentbench.train -m stage.learning_rate=1e-3,2e-3 seed=0,1
+
+Without trajectories, gold ones of the training split are rolled out first.
+Exit codes: 0 done, 1 a bug of ours, 2 configuration, 4 interrupted, 5 something a run needs is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentbench import app
+
+if TYPE_CHECKING:
+    from agentbench.config.entry import TrainConfig
+
+
+def run(config: TrainConfig, folder: Path) -> None:
+    """Trains the configured model and writes it to the folder."""
+    from agentbench import build
+    from agentbench.episodes.pool import run_async
+    from agentbench.episodes.store import read_trajectories
+    from agentbench.errors import ConfigError
+
+    target = build.training_folder(config, folder, app.say)
+    paths = config.trajectories
+    if not paths:
+        app.say("no trajectories given: rolling out gold ones on the training split")
+        run_async(build.gold_rollout(config, app.say).play(folder / "gold"))
+        paths = (folder / "gold" / "trajectories.jsonl",)
+    trajectories = [trajectory for path in paths for trajectory in read_trajectories(path)]
+
+
+if __name__ == "__main__":
+    sys.exit(app.main(app.Entry("train", __doc__, "TrainConfig", run)))

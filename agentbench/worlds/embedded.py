@@ -1,0 +1,59 @@
+"""The worlds whose data come with ordinary Python packages, built on demand and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from agentbench.config.source import TaskCounts
+from agentbench.errors import PreflightError
+from agentbench.worlds import chemistry, films, geography
+from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
+from agentbench.worlds.database import write_database
+from agentbench.worlds.domain import Content, Domain
+from agentbench.worlds.manifest import World, read_world
+from agentbench.worlds.source_files import package_version
+
+
+class _Source(NamedTuple):
+    domain: Domain
+    extract: Callable[[], Content]
+    distributions: tuple[str, ...]
+
+
+_SOURCES = {
+    module.DOMAIN.name: _Source(module.DOMAIN, module.extract, module.DISTRIBUTIONS)
+    for module in (films, geography, chemistry)
+}
+EMBEDDED: tuple[str, ...] = tuple(_SOURCES)
+"""Names of the domains."""
+
+
+def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, report: Report) -> World:
+    """The world of an embedded domain, from the cache where it was built from the same before.
+
+    Raises:
+        PreflightError: there is no such domain, or the package with its data is not installed.
+    """
+    source = _source(name)
+    made_from = fingerprint(
+        source.domain, [package_version(item) for item in source.distributions], seed, counts
+    )
+    folder = cache_dir / "worlds" / f"{name}-{made_from[:12]}"
+    if (folder / "world.json").is_file():
+        return read_world(folder)
+    report(f"{name}: building the world in {folder}")
+    content = source.extract()
+    write = partial(write_database, domain=source.domain, rows=content.rows)
+    return build_world(Recipe(source.domain, content, write, seed, counts, made_from), folder, report)
+
+
+def _source(name: str) -> _Source:
+    if name not in _SOURCES:
+        near = get_close_matches(name, EMBEDDED, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise PreflightError(f"there is no embedded domain {name!r}{hint} (there are {', '.join(EMBEDDED)})")
+    return _SOURCES[name]

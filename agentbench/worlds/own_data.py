@@ -1,0 +1,108 @@
+"""A user's own SQLite file and folder of text as a world, with tools and tasks proposed from what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from agentbench.config.source import SqliteSource
+from agentbench.errors import PreflightError
+from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
+from agentbench.worlds.domain import EMPTY_CORPUS, Content, Domain
+from agentbench.worlds.embedded import EMBEDDED
+from agentbench.worlds.manifest import World, read_world
+from agentbench.worlds.names import slug
+from agentbench.worlds.own_documents import Passage, read_passages
+from agentbench.worlds.own_domain import own_tables
+from agentbench.worlds.own_facts import own_corpus
+from agentbench.worlds.own_schema import copy_database, read_tables
+from agentbench.worlds.views import quote
+
+
+def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report) -> World:
+    """The world of a user's data, in the folder given; there already when it was made from the same before.
+
+    Raises:
+        PreflightError: the database or folder of documents is missing, the name cannot be used, or the output folder
+            holds something else.
+        DataError: the database is damaged, none or has no usable table, or a document is no text.
+    """
+    name = _name(source)
+    passages = read_passages(source.documents) if source.documents else ()
+    with tempfile.TemporaryDirectory(prefix="agentbench-") as scratch:
+        copy = Path(scratch) / "database.sqlite"
+        copy_database(source.database, copy)
+        made_from = fingerprint(name, _digest(copy), passages, seed, source.tasks)
+        found = _existing(folder, made_from)
+        if found is not None:
+            return found
+        tables = own_tables(name, source.name or source.database.stem, read_tables(copy, report))
+        report(_summary(tables.domain, passages))
+        corpus = own_corpus(tables.domain, tables.rows, passages) if passages else EMPTY_CORPUS
+        write = partial(_write_database, copy=copy, domain=tables.domain)
+        recipe = Recipe(tables.domain, Content(tables.rows, corpus), write, seed, source.tasks, made_from)
+        return build_world(recipe, folder, report)
+
+
+def _name(source: SqliteSource) -> str:
+    name = source.name or slug(source.database.stem, "database")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
+        raise PreflightError(
+            f"the name {name!r} cannot be used: a letter first, then letters, digits and underscores, at most 40",
+            f"source.name={slug(name, 'database')}",
+        )
+    if name in EMBEDDED:
+        raise PreflightError(f"the name {name!r} is taken by an embedded domain", f"source.name=my_{name}")
+    return name
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _existing(folder: Path, made_from: str) -> World | None:
+    if (folder / "world.json").is_file():
+        world = read_world(folder)
+        if world.manifest.fingerprint == made_from:
+            return world
+        raise PreflightError(f"{folder} holds another world", "choose another output folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PreflightError(f"{folder} is not empty and holds no world", "choose another output folder")
+    return None
+
+
+def _summary(domain: Domain, passages: tuple[Passage, ...]) -> str:
+    tables = ", ".join(f"{table.name} ({len(table.fields)} columns)" for table in domain.tables)
+    return f"{domain.name}: tables {tables}; {len(domain.queries)} endpoints; {len(passages)} passages of text"
+
+
+def _write_database(path: Path, copy: Path, domain: Domain) -> None:
+    """The copy with an index for each column that endpoints ask by, read-only."""
+    shutil.copyfile(copy, path)
+    with closing(sqlite3.connect(path)) as connection:
+        for table, column in _asked_columns(domain):
+            name = quote(f"agentbench {table} {column}")
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table)} ({quote(column)})")
+        connection.commit()
+        connection.execute("ANALYZE")
+        connection.execute("VACUUM")
+    path.chmod(0o444)
+
+
+def _asked_columns(domain: Domain) -> list[tuple[str, str]]:
+    asked: dict[tuple[str, str], None] = {}
+    for table in domain.tables:
+        columns = {column for spec in domain.queries if spec.table == table.name for column in spec.by}
+        columns |= {link.field for link in table.links}
+        for field in table.fields:
+            if field.name in columns:
+                asked[table.sql_name, field.sql_name] = None
+    return list(asked)
+

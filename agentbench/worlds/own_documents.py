@@ -1,0 +1,121 @@
+"""A user's folder of text as passages of about 120 words, each under the headings it stands below.
+
+Reads .txt and .md files in UTF-8, folder by folder in alphabetical order; other files are not looked at. In Markdown
+`#` lines are headings; a text file's heading is its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from agentbench.errors import DataError, PreflightError
+from agentbench.tools.retriever import Document
+from agentbench.worlds.names import slug
+
+PASSAGE_WORDS = 120
+SUFFIXES = (".txt", ".md")
+
+
+class Passage(NamedTuple):
+    """A document and the headings above it, the nearest first; the last is the file's name in words."""
+
+    document: Document
+    headings: tuple[str, ...]
+
+
+class _Section(NamedTuple):
+    headings: tuple[str, ...]
+    text: str
+
+
+def read_passages(folder: Path) -> tuple[Passage, ...]:
+    """The passages of all text files below a folder.
+
+    Raises:
+        PreflightError: there is no such folder.
+        DataError: it holds no text, or a file that is not UTF-8 text, which is named.
+    """
+    if not folder.is_dir():
+        raise PreflightError(f"no folder of documents at {folder}", "give a folder as source.documents=…")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise DataError(folder, f"no documents: no file here ends in {' or '.join(SUFFIXES)}")
+    found = tuple(passage for path in files for passage in _passages(path, path.relative_to(folder)))
+    if not found:
+        raise DataError(folder, f"no documents: its {len(files)} text files are empty")
+    return found
+
+
+def _passages(path: Path, relative: Path) -> Iterator[Passage]:
+    name = slug("_".join(relative.with_suffix("").parts), "file")
+    number = 0
+    for section in _sections(_read(path), relative.stem.replace("_", " ").replace("-", " ").strip()):
+        for text in _pieces(section.text):
+            number += 1
+            identifier = f"{name}{relative.suffix.lower().replace('.', '-')}-{number:03d}"
+            yield Passage(Document(identifier, _title(section.headings), text), section.headings)
+
+
+def _title(headings: tuple[str, ...]) -> str:
+    """`acme: History`: the way down to a passage, repetitions left out."""
+    different = {heading.casefold(): heading for heading in headings}
+    return ": ".join(reversed(different.values()))
+
+
+def _read(path: Path) -> str:
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise DataError(path, "a binary file, not text", next_step="move it out of the folder, or rename it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 text: byte {content[error.start]:#04x} at position {error.start}"
+        raise DataError(path, problem, next_step="save it as UTF-8") from None
+
+
+def _sections(text: str, stem: str) -> Iterator[_Section]:
+    levels: list[tuple[int, str]] = []
+    lines: list[str] = []
+    for line in text.splitlines():
+        heading = re.match(r"(#{1,6})\s+(.+?)\s*#*\s*$", line)
+        if heading is None:
+            lines.append(line)
+            continue
+        yield _Section(_headings(levels, stem), "\n".join(lines))
+        lines = []
+        levels = [(level, title) for level, title in levels if level < len(heading[1])]
+        levels.append((len(heading[1]), heading[2]))
+    yield _Section(_headings(levels, stem), "\n".join(lines))
+
+
+def _headings(levels: list[tuple[int, str]], stem: str) -> tuple[str, ...]:
+    return (*(title for _, title in reversed(levels)), stem)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Paragraphs put together up to the length of a passage; longer ones are cut between sentences."""
+    piece: list[str] = []
+    for part in _parts(text):
+        if piece and _count(piece) + len(part.split()) > PASSAGE_WORDS:
+            yield "\n".join(piece)
+            piece = []
+        piece.append(part)
+    if piece:
+        yield "\n".join(piece)
+
+
+def _parts(text: str) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
+        if any(re.match(r"([-*]\s+)?[*\w][\w *()/-]{0,40}:\s", line) for line in lines):
+            yield from lines
+        elif lines:
+            joined = " ".join(lines)
+            yield from re.split(r"(?<=[.!?])\s+(?=[A-Z])", joined) if len(joined.split()) > PASSAGE_WORDS else [joined]
+
+
+def _count(parts: list[str]) -> int:
+    return sum(len(part.split()) for part in parts)

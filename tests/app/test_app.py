@@ -1,0 +1,134 @@
+"""What a user meets at the command line, in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ENTRY = """
+import sys, time
+from agentbench import app, errors
+
+def run(config, folder):
+    print(f"running {config.seed}", flush=True)
+    match config.seed:
+        case 1: raise ValueError("a bug")
+        case 3: raise errors.RunFailed("too many failures")
+        case 5: raise errors.PreflightError("no server", "start one")
+        case 6: raise errors.GateFailed("idle agent scores 0.5")
+        case 7: time.sleep(60)
+    (folder / "payload").touch()
+
+sys.exit(app.main(app.Entry("rollout", "Rolls.", "RolloutConfig", run)))
+"""
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+    cpu_seconds: float
+
+
+def ended(command: list[str], folder: Path) -> Ended:
+    before = os.times()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return Ended(done.returncode, done.stdout, done.stderr, used)
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> list[str]:
+    (tmp_path / "entry.py").write_text(ENTRY)
+    return [sys.executable, "entry.py"]
+
+
+@pytest.mark.parametrize("name", ["prepare", "rollout", "eval", "train", "doctor"])
+def test_help_is_complete_and_instant(tmp_path: Path, name: str) -> None:
+    shown = ended([sys.executable, "-m", f"agentbench.{name}", "--help"], tmp_path)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.count(f"  python -m agentbench.{name}") >= 3
+    assert all(text in shown.out for text in ("Exit codes: 0", "Choices", "cache_dir=outputs/cache", "--multirun"))
+    assert shown.cpu_seconds < 0.3
+
+
+def test_a_wrong_configuration_is_told_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    overrides = ["expert_mode=informd", "agent.temprature=1", "env.horizon=0"]
+    wrong = ended([sys.executable, "-m", "agentbench.rollout", *overrides], tmp_path)
+    lines = wrong.err.splitlines()
+    assert (wrong.code, wrong.out, lines[0]) == (2, "", "error: 3 problems in the configuration")
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["expert_mode", "agent.temprature", "env.horizon"]
+    assert lines[4:] == ["next: python -m agentbench.rollout --help"]
+    assert wrong.cpu_seconds < 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_leaves_its_configuration_its_log_and_its_record(tmp_path: Path, entry: list[str]) -> None:
+    done = ended([*entry, "seed=2"], tmp_path)
+    assert (done.code, done.out, done.err) == (0, "running 2\n", "")
+    (folder,) = (tmp_path / "outputs" / "rollout").iterdir()
+    files = {path.name for path in folder.rglob("*")}
+    assert files == {".hydra", "config.yaml", "hydra.yaml", "overrides.yaml", "rollout.log", "run.json", "payload"}
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["exit_code"], record["seed"], record["command"]) == (0, 2, "python -m agentbench.rollout seed=2")
+
+
+def test_a_failing_run_of_a_sweep_stops_no_other(tmp_path: Path, entry: list[str]) -> None:
+    done = ended([*entry, "-m", "seed=1,6,0,5,3"], tmp_path)
+    assert (done.code, done.out.split()[1::2]) == (6, ["1", "6", "0", "5", "3"])
+    (folder,) = (tmp_path / "outputs" / "rollout").iterdir()
+    codes = [json.loads((folder / str(job) / "run.json").read_text())["exit_code"] for job in range(5)]
+    assert folder.name.startswith("sweep_") and codes == [1, 6, 0, 5, 3]
+    assert "Traceback" in done.err and "ValueError: a bug" in (folder / "0" / "rollout.log").read_text()
+    assert "error: seed=5: no server\nnext: start one\n" in done.err
+    again = f"python -m agentbench.rollout seed=3 resume={(folder / '4').relative_to(tmp_path)}"
+    assert f"error: seed=3: too many failures\nnext: {again}\n" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, entry: list[str], number: signal.Signals) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*entry, "-m", "seed=7,0"], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=-1
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "running 7\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (4, "")
+    assert err.startswith("error: seed=7: interrupted") and "\nnext: python -m agentbench.rollout seed=7 resume=" in err
+
+
+def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m agentbench.rollout --help | true; echo ${{PIPESTATUS[0]}}"
+    done = ended(["bash", "-c", command], tmp_path)
+    assert (done.out, done.err) == ("0\n", "")
+
+
+def test_hydra_s_own_flags_still_work(tmp_path: Path) -> None:
+    shown = ended([sys.executable, "-m", "agentbench.rollout", "--cfg", "job", "expert_mode=informed"], tmp_path)
+    assert shown.code == 0 and "expert_mode:\n  kind: informed\n" in shown.out
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_going_on_with_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    wrong = ended([sys.executable, "-m", "agentbench.rollout", "resume=outputs/rollout/nowhere"], tmp_path)
+    assert (wrong.code, wrong.err.splitlines()[0]) == (5, "error: resume: no folder 'outputs/rollout/nowhere'")
+
+
+def test_a_resumed_run_writes_where_it_was(tmp_path: Path, entry: list[str]) -> None:
+    ended([*entry, "hydra.run.dir=mine"], tmp_path)
+    done = ended([*entry, "resume=mine"], tmp_path)
+    record = json.loads((tmp_path / "mine" / "run.json").read_text())
+    assert (done.code, done.err, len(record["earlier"])) == (0, "", 1)
+    assert (tmp_path / "mine" / ".hydra" / "config.yaml").is_file() and not (tmp_path / "outputs").exists()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from agentbench.app.check import check
+from agentbench.app.command_line import read_command_line
+from agentbench.app.folder import claim, resumed
+from agentbench.app.record import RunRecord
+from agentbench.config.entry import RolloutConfig
+from agentbench.errors import ConfigError, PreflightError
+
+
+@pytest.fixture(scope="module")
+def config() -> RolloutConfig:
+    return check("rollout", RolloutConfig, read_command_line(["expert_mode=random"])).config
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """The folder of a run of `config`."""
+    saved = tmp_path / ".hydra" / "config.yaml"
+    saved.parent.mkdir()
+    parts = {name: {} for name in ("agent", "env", "retriever", "tasks", "rewards")}
+    kinds = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "expert_mode": {"kind": "random"}}
+    saved.write_text(json.dumps({**parts, **kinds, "cache_dir": "outputs/cache"}))
+    return tmp_path
+
+
+def test_a_folder_is_never_given_twice(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(claim, [tmp_path / "now"] * 40))
+    assert folders == {tmp_path / "now", *(tmp_path / f"now_{number}" for number in range(2, 41))}
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PreflightError, match=r"cannot make the folder .*file/now: Not a directory"):
+        claim(tmp_path / "file" / "now")
+
+
+def test_the_same_configuration_is_gone_on_with(earlier: Path, config: RolloutConfig) -> None:
+    quicker = dataclasses.replace(config, concurrency=3, resume=earlier)
+    assert resumed(earlier, quicker) == earlier
+
+
+def test_another_configuration_is_refused_key_by_key(earlier: Path, config: RolloutConfig) -> None:
+    other = dataclasses.replace(config, seed=3, agent=dataclasses.replace(config.agent, temperature=0.5))
+    with pytest.raises(ConfigError) as caught:
+        resumed(earlier, other)
+    assert [line.split(":")[0] for line in caught.value.problems] == ["seed", "agent.temperature"]
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, config: RolloutConfig) -> None:
+    with pytest.raises(PreflightError, match=r"is not the folder of a run"):
+        resumed(tmp_path, config)
+    with pytest.raises(PreflightError, match=r"^resume: no folder '.*nowhere'$"):
+        resumed(tmp_path / "nowhere", config)
+
+
+def test_the_record_of_a_run_grows_with_each_attempt(tmp_path: Path) -> None:
+    RunRecord(tmp_path, "rollout", "python -m agentbench.rollout", 3).end(4, "interrupted")
+    RunRecord(tmp_path, "rollout", "python -m agentbench.rollout resume=x", 3)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert "exit_code" not in record and record["seed"] == 3
+    assert [(one["exit_code"], one["error"]) for one in record["earlier"]] == [(4, "interrupted")]
+    assert record["packages"]["hydra-core"] == "1.3.8" and record["machine"]["cpus"] >= 1

@@ -1,0 +1,103 @@
+"""The summary file, one episode's metadata, the final table and the progress line."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from agentbench.episodes.progress import REFRESH_S, showing
+from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
+from agentbench.episodes.summary import SUMMARY, ExpertSettings, Summary, episode_metadata, write_summary
+from agentbench.episodes.table import final_table
+from agentbench.episodes.tally import Tally
+from agentbench.errors import PreflightError
+from agentbench.types import Task, Trajectory
+
+INFORMED = ExpertSettings("informed", 1, 2, 0.1)
+
+
+@pytest.fixture
+def played(make_task: Callable[..., Task], make_parts: Callable[..., EpisodeParts]) -> tuple[Trajectory, ...]:
+    """One solved episode of three steps, one broken after two."""
+    tasks = (make_task("a", goal=2, scenario="api"), make_task("broken-b", goal=5, scenario="rag"))
+    plays = (run_episode(task, make_parts(task, 0), Limits(10, 10.0), 0) for task in tasks)
+    return tuple(asyncio.run(play) for play in plays)
+
+
+@pytest.fixture
+def tally(played: tuple[Trajectory, ...]) -> Tally:
+    """Both episodes."""
+    tally = Tally(INFORMED)
+    for trajectory in played:
+        tally.add(trajectory)
+    return tally
+
+
+def test_an_episodes_metadata_has_the_names_users_know(played: tuple[Trajectory, ...]) -> None:
+    assert episode_metadata(played[0], INFORMED) == {
+        "sample_id": "a",
+        "truncated": False,
+        "terminated": True,
+        "success": True,
+        "total_time_steps": 3,
+        "expert_assistance": {
+            "mode": "informed",
+            "init_limit": 1,
+            "recent_limit": 2,
+            "random_epsilon": 0.1,
+            "tracker": {"expert_steps": 0, "agent_steps": 3, "expert_share": 0.0, "interventions": {}},
+        },
+    }
+
+
+def test_a_written_summary_reads_back_and_leaves_no_draft(tally: Tally, tmp_path: Path) -> None:
+    write_summary(tmp_path, tally.summary())
+    assert TypeAdapter(Summary).validate_json((tmp_path / SUMMARY).read_bytes()) == tally.summary()
+    assert [path.name for path in tmp_path.iterdir()] == [SUMMARY]
+    assert orjson.loads((tmp_path / SUMMARY).read_bytes())["success"]["rate"] == 0.5
+
+
+def test_a_folder_that_is_gone_is_one_clear_line(tally: Tally, tmp_path: Path) -> None:
+    with pytest.raises(PreflightError, match=r"summary\.json cannot be written: No such file"):
+        write_summary(tmp_path / "gone", tally.summary())
+
+
+def test_the_final_table_tells_success_expert_and_errors(tally: Tally) -> None:
+    out = io.StringIO()
+    Console(file=out, width=100).print(final_table(tally.summary()))
+    rows = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
+    assert "scenario api 1 1 100.0 % 20.7 – 100.0 %" in rows  # 1 / (1 + 3.8415) = 20.7 %
+    assert "scenario rag 1 0 0.0 % 0.0 – 79.3 %" in rows
+    assert "all 2 1 50.0 % 9.5 – 90.5 %" in rows
+    assert "expert (informed) took 0.0 % of 5 steps; step preferences: 0" in out.getvalue()
+    assert "errors: RuntimeError 1" in out.getvalue() and "100.0 % of 1" in out.getvalue()
+
+
+def shown(tally: Tally, terminal: bool, seconds: float) -> io.StringIO:
+    out = io.StringIO()
+
+    async def show() -> None:
+        async with showing(tally, 10, Console(file=out, force_terminal=terminal, width=150)):
+            await asyncio.sleep(seconds)
+
+    asyncio.run(show())
+    return out
+
+
+def test_a_terminal_is_redrawn_while_the_run_goes_on(tally: Tally) -> None:
+    assert shown(tally, True, REFRESH_S * 1.2).getvalue().count("2/10 episodes") > shown(
+        tally, True, 0.01
+    ).getvalue().count("2/10 episodes")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_ends_with_a_line_that_has_the_numbers(terminal: bool, tally: Tally) -> None:
+    out = shown(tally, terminal, 0.01)
+    assert "2/10 episodes, 0.0/s, success 50.0 %, expert 0.0 % of steps, errors 1" in out.getvalue()

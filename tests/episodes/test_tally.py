@@ -1,0 +1,137 @@
+"""Running sums over episodes, counted by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from agentbench.episodes.summary import ExpertSettings
+from agentbench.episodes.tally import Tally, differ, step_preferences
+from agentbench.types import (
+    Action,
+    Actor,
+    Alternative,
+    Branch,
+    CallTools,
+    Decision,
+    EndReason,
+    Final,
+    Generation,
+    History,
+    Malformed,
+    Observation,
+    Score,
+    Step,
+    StepCategory,
+    Task,
+    ToolCall,
+    ToolSpec,
+    Trajectory,
+    Usage,
+)
+
+TOOL = ToolSpec("f", "Does f.", {"type": "object", "properties": {"limit": {"type": "integer", "default": 5}}})
+
+
+def calls(name: str, **arguments: object) -> CallTools:
+    return CallTools((ToolCall(name, arguments),))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (calls("f", x=1), dataclasses.replace(calls("f", x=1), thought="hm"), False),
+        (calls("f", x=1), calls("f", x=1, limit=5), False),
+        (calls("f", x=1), calls("f", x=2), True),
+        (calls("f", x=1), calls("g", x=1), True),
+        (calls("f"), CallTools((ToolCall("f", {}), ToolCall("f", {}))), True),
+        (Final("The Hague."), Final("hague"), False),
+        (Final("Hague"), Final("Paris"), True),
+        (Final("f"), calls("f"), True),
+        (Malformed("f(", "cut off"), calls("f"), True),
+        (Malformed("f(", "cut off"), Malformed("g(", "cut off"), False),
+    ],
+)
+def test_actions_differ_where_their_effects_do(first: Action, second: Action, expected: bool) -> None:
+    assert differ(first, second, (TOOL,)) is expected and differ(second, first, (TOOL,)) is expected
+
+
+def step(actor: Actor, reason: str, other: Action, branches: tuple[Branch, ...] = ()) -> Step:
+    generation = Generation("agent", "f", usage=Usage(10, 3, 4))
+    alternatives = (Alternative(Actor.AGENT, other),)
+    decision = Decision(calls("f"), actor, alternatives, (generation,), reason)
+    return Step(decision, Observation("1"), StepCategory.GOLD_CALL, branches=branches)
+
+
+@pytest.fixture
+def solved(make_task: Callable[..., Task]) -> Trajectory:
+    """Three steps, two of them the expert's; one branch with two more generations."""
+    judged = Decision(Final("x"), generations=(Generation("judge", "5", usage=Usage(1, 1, 1)),))
+    later = Step(judged, Observation(""), StepCategory.WRONG_FINAL)
+    branch = Branch(judged, (later,), EndReason.FINAL)
+    steps = (
+        step(Actor.EXPERT, "failing", calls("g")),
+        step(Actor.EXPERT, "random", calls("f", limit=5), (branch,)),
+        step(Actor.AGENT, "", calls("h")),
+    )
+    task = make_task("a", scenario="api", tool_availability="both_api_rag")
+    return Trajectory(task, History((TOOL,), Observation("q"), steps), EndReason.FINAL, (Score("answer", 1.0),))
+
+
+@pytest.fixture
+def tally(solved: Trajectory, make_task: Callable[..., Task]) -> Tally:
+    """Solved; wrong at the horizon; an error after all steps; unscored, in another domain."""
+    tally = Tally(ExpertSettings("informed", 1, 2, 0.0))
+    tally.add(solved)
+    tally.add(dataclasses.replace(solved, end=EndReason.HORIZON, scores=(Score("answer", 0.5),)))
+    tally.add(dataclasses.replace(solved, end=EndReason.ERROR, scores=(), error="LlmError: 500: oops"))
+    elsewhere = dataclasses.replace(make_task("d"), domain="letters")
+    tally.add(Trajectory(elsewhere, History((), Observation("q")), EndReason.FINAL, (Score("answer", None),)))
+    return tally
+
+
+def test_success_is_counted_over_all_and_over_those_judged(tally: Tally) -> None:
+    summary = tally.summary()
+    assert (summary.n, summary.success.count, summary.success.rate) == (4, 1, 1 / 4)
+    assert (summary.success_of_judged.n, summary.success_of_judged.rate) == (2, 1 / 2)
+    assert (summary.terminated, summary.truncated, summary.errors) == (2, 1, {"LlmError": 1})
+
+
+def test_steps_are_counted_by_actor_reason_and_category(tally: Tally) -> None:
+    summary = tally.summary()
+    tracker = summary.expert_assistance.tracker
+    assert (summary.total_time_steps, tracker.expert_steps, tracker.agent_steps) == (9, 6, 3)
+    assert tracker.expert_share == 6 / 9 and tracker.interventions == {"failing": 3, "random": 3}
+    assert summary.step_categories == {"gold_call": 9}
+
+
+def test_the_experts_settings_stand_in_the_summary(tally: Tally) -> None:
+    assistance = tally.summary().expert_assistance
+    assert (assistance.mode, assistance.init_limit, assistance.recent_limit) == ("informed", 1, 2)
+    assert assistance.random_epsilon == 0.0
+
+
+def test_step_preferences_are_steps_whose_alternative_does_something_else(solved: Trajectory, tally: Tally) -> None:
+    assert step_preferences(solved) == 2  # g and h; f with the default written out is f
+    assert tally.summary().step_preferences == 3 * 2
+
+
+def test_tokens_are_added_up_by_role_branches_included(tally: Tally) -> None:
+    assert tally.summary().tokens == {"agent": Usage(90, 27, 36), "judge": Usage(6, 6, 6)}
+
+
+def test_success_is_broken_down_by_domain_and_by_what_the_task_says(tally: Tally) -> None:
+    summary = tally.summary()
+    assert {name: (rate.count, rate.n) for name, rate in summary.by_domain.items()} == {
+        "letters": (0, 1),
+        "numbers": (1, 3),
+    }
+    assert {name: (rate.count, rate.n) for name, rate in summary.by_scenario.items()} == {"api": (1, 3)}
+    assert {name: rate.n for name, rate in summary.by_tool_availability.items()} == {"both_api_rag": 3}
+
+
+def test_an_empty_run_has_no_rates() -> None:
+    summary = Tally(ExpertSettings()).summary()
+    assert (summary.success.rate, summary.expert_assistance.tracker.expert_share) == (None, None)

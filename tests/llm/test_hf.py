@@ -1,0 +1,314 @@
+"""Models in this process: small random ones, in float64."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+
+from agentbench.config.model import Dtype
+from agentbench.errors import LlmError, PreflightError
+from agentbench.llm import Prompt, Request, Sampling
+from agentbench.llm.hf import HfLlm
+from agentbench.llm.hf_load import load_hf
+from agentbench.types import Generation
+
+STOP_IDS = (3, 7)
+CONTEXT = 96
+
+
+def qwen() -> Qwen3ForCausalLM:
+    """A random model whose next token is anything but certain."""
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=60,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=CONTEXT,
+    )
+    model = Qwen3ForCausalLM(config).double().eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(30)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[PreTrainedModel]:
+    """One for all tests, computed by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield qwen()
+    torch.set_num_threads(threads)
+
+
+def letters(ids: Sequence[int]) -> str:
+    """Each id as one character: 0 is `A`."""
+    return "".join(chr(65 + index) for index in ids)
+
+
+def use(model: PreTrainedModel, do: Any, max_batch: int = 64) -> Any:
+    """What a coroutine function makes of an `HfLlm`, which is closed afterwards."""
+
+    async def main() -> Any:
+        llm = HfLlm(model, letters, STOP_IDS, max_batch=max_batch)
+        try:
+            return await do(llm)
+        finally:
+            await llm.close()
+
+    return asyncio.run(main())
+
+
+def together(model: PreTrainedModel, requests: Sequence[Request], max_batch: int = 64) -> list[Generation]:
+    """All requests at once."""
+
+    async def ask(llm: HfLlm) -> list[Generation]:
+        return await asyncio.gather(*(llm.generate(request) for request in requests))
+
+    return use(model, ask, max_batch)
+
+
+def one_by_one(model: PreTrainedModel, requests: Sequence[Request]) -> list[Generation]:
+    """Each request when the one before is answered."""
+
+    async def ask(llm: HfLlm) -> list[Generation]:
+        return [await llm.generate(request) for request in requests]
+
+    return use(model, ask)
+
+
+def prompts(sampling: Sampling, count: int = 40) -> list[Request]:
+    """Requests with prompts of 1 to 60 random tokens."""
+    draw = random.Random(1)
+    lengths = [draw.randint(1, 60) for _ in range(count)]
+    return [
+        Request(Prompt(ids=tuple(draw.randrange(60) for _ in range(length))), sampling, seed)
+        for seed, length in enumerate(lengths)
+    ]
+
+
+def recorded(generations: Sequence[Generation]) -> list[Any]:
+    """All that must be equal from run to run."""
+    return [(it.completion, it.completion_ids, it.logprobs, it.finish_reason, it.usage) for it in generations]
+
+
+SAMPLINGS = (Sampling(0, 1, 20), Sampling(1.0, 1, 20), Sampling(0.8, 0.6, 20))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_answers_do_not_depend_on_company(model: PreTrainedModel, sampling: Sampling) -> None:
+    alone = recorded(one_by_one(model, prompts(sampling)))
+    assert recorded(together(model, prompts(sampling))) == alone
+    assert recorded(together(model, prompts(sampling), max_batch=7)) == alone
+    assert len({it[1] for it in alone}) > 30 and {it[3] for it in alone} == {"stop", "length"}
+
+
+def test_greedy_tokens_and_logprobs_are_those_of_a_plain_forward_pass(model: PreTrainedModel) -> None:
+    request = prompts(Sampling(0, 1, 12))[0]
+    generation = together(model, [request])[0]
+    ids = torch.tensor([request.prompt.ids + generation.completion_ids])
+    with torch.no_grad():
+        logprobs = model(ids).logits[0, len(request.prompt.ids) - 1 : -1].log_softmax(-1)
+    assert logprobs.argmax(-1).tolist() == list(generation.completion_ids)
+    assert logprobs.max(-1).values.tolist() == pytest.approx(generation.logprobs, abs=1e-6)
+
+
+def test_samples_follow_the_models_probabilities(model: PreTrainedModel) -> None:
+    prompt = Prompt(ids=(1, 2, 5))
+    with torch.no_grad():
+        expected = (model(torch.tensor([prompt.ids])).logits[0, -1] / 2).softmax(-1)
+    requests = [Request(prompt, Sampling(2.0, 1, 1), seed) for seed in range(2000)]
+    counts = torch.zeros(60, dtype=torch.float64)
+    for generation in together(model, requests, max_batch=2000):
+        counts[generation.completion_ids[0]] += 1
+    chi_square = ((counts - 2000 * expected) ** 2 / (2000 * expected)).sum()
+    assert chi_square < 98.3  # 99.9 % quantile for 59 degrees of freedom
+
+
+def test_top_p_draws_from_the_likeliest_tokens_only(model: PreTrainedModel) -> None:
+    prompt = Prompt(ids=(1, 2, 5))
+    with torch.no_grad():
+        ranked, order = model(torch.tensor([prompt.ids])).logits[0, -1].softmax(-1).sort(descending=True)
+    kept = next(count for count in range(1, 61) if ranked[:count].sum() >= 0.5)
+    requests = [Request(prompt, Sampling(1.0, 0.5, 1), seed) for seed in range(300)]
+    drawn = {generation.completion_ids[0] for generation in together(model, requests)}
+    assert drawn == set(order[:kept].tolist()) and kept > 1
+
+
+def test_a_stop_token_is_recorded_but_not_said(model: PreTrainedModel) -> None:
+    stopped = [it for it in together(model, prompts(Sampling(1.0, 1, 20))) if it.finish_reason == "stop"]
+    assert stopped and all(it.completion_ids[-1] in STOP_IDS for it in stopped)
+    assert all(it.completion == letters(it.completion_ids[:-1]) for it in stopped)
+    assert all(len(it.logprobs) == len(it.completion_ids) == it.usage.completion_tokens for it in stopped)
+
+
+def test_a_stop_text_of_several_tokens_ends_a_completion_before_it(model: PreTrainedModel) -> None:
+    request = next(it for it in prompts(Sampling(0, 1, 20)) if together(model, [it])[0].finish_reason == "length")
+    whole = together(model, [request])[0].completion
+    ended = together(model, [Request(request.prompt, request.sampling, 0, stop=("none", whole[5:8]))])[0]
+    place = whole.index(whole[5:8])
+    assert (ended.completion, ended.finish_reason) == (whole[:place], "stop")
+    assert letters(ended.completion_ids) == whole[:place] and len(ended.logprobs) == place
+
+
+def test_a_completion_ends_with_the_context(model: PreTrainedModel) -> None:
+    requests = [Request(Prompt(ids=(5,) * (CONTEXT - 4)), Sampling(1.0, 1, 20), seed) for seed in range(20)]
+    lengths = {len(it.completion_ids) for it in together(model, requests) if it.finish_reason == "length"}
+    assert lengths == {4}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "problem"),
+    [
+        (Prompt(ids=(5,) * CONTEXT), "the prompt has 96 tokens and the model's context 96"),
+        (Prompt(text="words"), "needs token ids"),
+        (Prompt(ids=(5, 60)), "token 60 is beyond the model's vocabulary of 60"),
+    ],
+)
+def test_a_prompt_that_cannot_be_answered_is_refused_alone(
+    model: PreTrainedModel, prompt: Prompt, problem: str
+) -> None:
+    async def ask(llm: HfLlm) -> tuple[Any, Any]:
+        bad, good = (llm.generate(Request(it, Sampling(0, 1, 3), 0)) for it in (prompt, Prompt(ids=(1, 2))))
+        return await asyncio.gather(bad, good, return_exceptions=True)
+
+    refused, answered = use(model, ask)
+    assert isinstance(refused, LlmError) and problem in str(refused)
+    assert isinstance(answered, Generation)
+
+
+class Fragile(Qwen3ForCausalLM):
+    """Fails when it sees the token 50."""
+
+    def forward(self, input_ids: Any, **rest: Any) -> Any:  # type: ignore[override]
+        """The model's own, or a crash."""
+        if (input_ids == 50).any():
+            raise RuntimeError("out of\nmemory")
+        return super().forward(input_ids=input_ids, **rest)
+
+
+def test_a_crash_reaches_all_who_wait_for_it_and_no_one_after(model: PreTrainedModel) -> None:
+    fragile = Fragile(model.config).double().eval()
+
+    async def ask(llm: HfLlm) -> list[Any]:
+        bad = (llm.generate(Request(Prompt(ids=ids), Sampling(0, 1, 1), 0)) for ids in ((1, 50), (1, 2)))
+        failures = await asyncio.gather(*bad, return_exceptions=True)
+        return [*failures, await llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 1), 0))]
+
+    first, second, later = use(fragile, ask)
+    assert isinstance(later, Generation)
+    assert str(first) == str(second) == "the model failed: RuntimeError: out of memory"
+    assert isinstance(first, LlmError) and isinstance(second, LlmError)
+
+
+def test_a_request_nobody_waits_for_any_more_harms_no_other(model: PreTrainedModel) -> None:
+    async def ask(llm: HfLlm) -> Generation:
+        given_up = asyncio.create_task(llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)))
+        kept = asyncio.create_task(llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        return await kept
+
+    assert 1 <= len(use(model, ask).completion_ids) <= 3
+
+
+def test_closing_ends_the_thread_and_further_questions(model: PreTrainedModel) -> None:
+    async def ask(llm: HfLlm) -> LlmError:
+        await llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0))
+        assert any(thread.name.startswith("hf_") for thread in threading.enumerate())
+        await llm.close()
+        with pytest.raises(LlmError) as caught:
+            await llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0))
+        return caught.value
+
+    assert "closed" in str(use(model, ask))
+    assert not any(thread.name.startswith("hf_") for thread in threading.enumerate())
+
+
+def saved(model: PreTrainedModel, folder: Path) -> Path:
+    """The folder, with the model in it."""
+    model.save_pretrained(str(folder))
+    return folder
+
+
+def adapter_of(folder: Path, base: Path) -> Path:
+    """An adapter folder for the model saved in `base`, with effect."""
+    torch.manual_seed(5)
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(load_hf(str(base), None, Dtype.FLOAT64, "cpu"), config).save_pretrained(str(folder))
+    return folder
+
+
+def test_a_saved_model_loads_as_it_was(model: PreTrainedModel, tmp_path: Path) -> None:
+    loaded = load_hf(str(saved(model, tmp_path)), None, Dtype.FLOAT64, "cpu")
+    request = prompts(Sampling(0, 1, 9))[:3]
+    assert recorded(together(loaded, request)) == recorded(together(model, request))
+    assert not loaded.training and loaded.dtype == torch.float64
+
+
+def test_an_adapter_changes_the_answers(model: PreTrainedModel, tmp_path: Path) -> None:
+    base = saved(model, tmp_path / "base")
+    adapted = load_hf(str(base), adapter_of(tmp_path / "adapter", base), Dtype.FLOAT64, "cpu")
+    requests = prompts(Sampling(0, 1, 9))[:5]
+    assert recorded(together(adapted, requests)) != recorded(together(model, requests))
+
+
+def test_an_adapter_of_another_base_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
+    base, other = saved(model, tmp_path / "base"), saved(model, tmp_path / "other")
+    with pytest.raises(PreflightError, match=r"was trained on '.*base', not on '.*other'"):
+        load_hf(str(other), adapter_of(tmp_path / "adapter", base), Dtype.FLOAT64, "cpu")
+
+
+def test_an_adapter_that_lacks_weights_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
+    base = saved(model, tmp_path / "base")
+    adapter = adapter_of(tmp_path / "adapter", base)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["q_proj", "v_proj"]}))
+    with pytest.raises(PreflightError, match="does not fit"):
+        load_hf(str(base), adapter, Dtype.FLOAT64, "cpu")
+
+
+def test_a_model_that_lacks_weights_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
+    saved(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3, "layer_types": None}))
+    with pytest.raises(PreflightError, match=r"weights are missing, the first is 'model\.layers\.2"):
+        load_hf(str(tmp_path), None, Dtype.FLOAT32, "cpu")
+
+
+def test_what_is_no_model_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "pickled").mkdir()
+    (tmp_path / "pickled" / "config.json").write_text('{"model_type": "qwen3"}')
+    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    for path, problem in {
+        str(tmp_path / "nothing"): "there is no such folder",
+        str(tmp_path / "empty"): "config.json is missing",
+        str(tmp_path / "pickled"): "safetensors",
+        "nobody/nothing": "the hub does not give it",
+    }.items():
+        with pytest.raises(PreflightError, match=problem) as caught:
+            load_hf(path, None, Dtype.FLOAT32, "cpu")
+        assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_adapter_or_device_is_said(model: PreTrainedModel, tmp_path: Path) -> None:
+    base = str(saved(model, tmp_path))
+    with pytest.raises(PreflightError, match=r"adapter_config\.json is missing"):
+        load_hf(base, tmp_path / "adapter", Dtype.FLOAT32, "cpu")
+    with pytest.raises(PreflightError, match="no device 'quantum' here"):
+        load_hf(base, None, Dtype.FLOAT32, "quantum")

@@ -1,0 +1,85 @@
+"""Every file under conf/ composes and loads, alone and with the values it asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentbench.app.check import check
+from agentbench.app.command_line import read_command_line
+from agentbench.app.groups import CONF, group_names, groups
+from agentbench.config import entry as schemas
+from agentbench.config.entry import RolloutConfig
+from agentbench.config.expert_mode import InformedExpert, NoExpert
+
+SCHEMAS = {
+    "prepare": schemas.PrepareConfig,
+    "rollout": schemas.RolloutConfig,
+    "eval": schemas.RolloutConfig,
+    "train": schemas.TrainConfig,
+    "doctor": schemas.DoctorConfig,
+}
+
+REQUIRED = {
+    ("model", "hf"): ["model.path=somewhere"],
+    ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
+    ("source", "sqlite"): ["source.database=some.sqlite"],
+    ("template", "teacher"): ["model=openai", "model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
+    ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
+    ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],
+    ("template", "student_granite3"): ["model=hf", "model.path=somewhere"],
+}
+"""What an option cannot be chosen without."""
+
+CANNOT_TRAIN = {("model", "openai"), ("template", "teacher")}
+
+OPTIONS = [
+    (entry, group.name, option)
+    for entry in SCHEMAS
+    for group in groups(entry).values()
+    for option in group.options
+    if entry != "train" or (group.name, option) not in CANNOT_TRAIN
+]
+
+
+def loaded(entry: str, *overrides: str) -> object:
+    return check(entry, SCHEMAS[entry], read_command_line(overrides)).config
+
+
+@pytest.mark.parametrize("entry", SCHEMAS)
+def test_an_entry_point_needs_no_argument(entry: str) -> None:
+    assert isinstance(loaded(entry), SCHEMAS[entry])
+
+
+@pytest.mark.parametrize(("entry", "group", "option"), OPTIONS)
+def test_an_option_composes_and_loads(entry: str, group: str, option: str) -> None:
+    config = loaded(entry, f"{group}={option}", *REQUIRED.get((group, option), []))
+    assert isinstance(config, SCHEMAS[entry])
+    if group in vars(config):
+        assert vars(config)[group].kind == option
+
+
+def test_no_file_is_out_of_reach() -> None:
+    assert group_names() == {name for entry in SCHEMAS for name in groups(entry)}
+    assert {path.stem for path in CONF.glob("*.yaml")} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize(("model", "template"), [("tiny", "tiny"), ("hf", "student_qwen3"), ("openai", "teacher")])
+def test_a_model_brings_the_template_that_fits_it(model: str, template: str) -> None:
+    config = loaded("rollout", f"model={model}", *REQUIRED.get(("model", model), []))
+    assert isinstance(config, RolloutConfig) and config.template.kind == template
+
+
+def test_an_explicit_template_wins_over_the_model_s() -> None:
+    config = loaded("rollout", "template=student_granite3", "model=hf", "model.path=somewhere")
+    assert isinstance(config, RolloutConfig) and config.template.kind == "student_granite3"
+
+
+def test_the_experiment_keeps_alternates_of_an_informed_expert() -> None:
+    config = loaded("rollout", "experiment=informed_alternates")
+    assert isinstance(config, RolloutConfig)
+    assert isinstance(config.expert_mode, InformedExpert) and config.expert_mode.save_alternate_trace
+
+
+def test_an_agent_is_evaluated_alone() -> None:
+    config = loaded("eval")
+    assert isinstance(config, RolloutConfig) and isinstance(config.expert_mode, NoExpert)
