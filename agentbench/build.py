@@ -6,25 +6,29 @@ Heavy libraries are imported inside the cases that need them.
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+from rich.console import Console
 
 from agentbench.config.agent import AgentConfig
-from agentbench.config.entry import RolloutConfig, TrainConfig
+from agentbench.config.entry import DoctorConfig, RolloutConfig, TrainConfig
 from agentbench.config.env import Availability, EnvConfig, Granularity, Scenario
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
 from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.source import TaskCounts
+from agentbench.config.stage import SftStage
 from agentbench.config.tasks import Split, TasksConfig
-from agentbench.config.template import TemplateConfig, TemplateKind
+from agentbench.config.template import TemplateKind
 from agentbench.envs import Environment
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.episodes.run_episode import EpisodeParts
@@ -57,9 +61,13 @@ from agentbench.tools.sql.database import Database
 from agentbench.tools.sql.rest import rest_tools
 from agentbench.tools.sql.selection import selection_tools
 from agentbench.tools.sql.slot_filling import slot_filling_tools
-from agentbench.types import StepCategory, Task
+from agentbench.training_data.sft import sft_rows
+from agentbench.types import StepCategory, Task, Trajectory
 from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
 from agentbench.worlds.manifest import World, read_world
+
+if TYPE_CHECKING:
+    from agentbench.training.student import Trained
 
 Report = Callable[[str], None]
 
@@ -434,3 +442,86 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
         ),
         report,
     )
+
+
+def self_check_of(config: DoctorConfig, report: Report) -> SelfCheck:
+    """What the self-check plays with.
+
+    Raises:
+        PreflightError, DataError: a world is missing or broken.
+    """
+    found = worlds(config.env, config.cache_dir, report)
+    field = playground(config.env, config.retriever, found)
+    grader = step_grader(config.rewards)
+
+    def make(task: Task, policy: Policy) -> EpisodeParts:
+        return EpisodeParts(field.environment(task, config.env.enforce_rules), policy, grader, (AnswerScorer(),))
+
+    settings = PoolSettings(
+        concurrency=64,
+        horizon=config.env.horizon,
+        seed=config.seed,
+        episode_timeout_s=60.0,
+        max_failures=1.0,
+        next_step="",
+        quiet=True,
+    )
+    return SelfCheck(select_tasks(config.env, config.tasks, found, config.seed), make, settings)
+
+
+class SelfCheck(NamedTuple):
+    """Tasks, what makes an episode of one of them for a given policy, and how they are played."""
+
+    tasks: tuple[Task, ...]
+    make: Callable[[Task, Policy], EpisodeParts]
+    settings: PoolSettings
+
+
+# ------------------------------------------------------------------------------------------------ training
+
+
+def published_student(config: TrainConfig, report: Report) -> Path | None:
+    """Where runs look for the student that this training makes; `None` for one that is only this run's own.
+
+    A tiny student with the default stage and seed, trained on gold trajectories, is the one `model=tiny` means.
+    """
+    standard = not config.trajectories and config.stage == SftStage() and config.seed == WORLD_SEED
+    if not isinstance(config.model, TinyModel) or not standard:
+        return None
+    found = worlds(config.env, config.cache_dir, report)
+    return student_folder(config.model, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+
+
+def train(config: TrainConfig, trajectories: Sequence[Trajectory], folder: Path) -> Trained:
+    """Trains the configured model into a folder.
+
+    Raises:
+        PreflightError: the model cannot be loaded.
+        DataError: no trajectory is of use.
+        ConfigError: a model behind a server cannot be trained.
+    """
+    from agentbench.training.progress import showing
+    from agentbench.training.student import Recipe, train_given, train_tiny
+
+    recipe = Recipe(config.stage, config.seed, folder)
+    with showing(Console()) as report:
+        match config.model:
+            case TinyModel() as tiny:
+                return train_tiny(tiny, trajectories, recipe, report)
+            case HfModel() as hf:
+                tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
+                layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(AgentConfig()))
+                return train_given(hf, sft_rows(trajectories, layout, config.stage.max_length), recipe, report)
+            case OpenAIModel():
+                raise ConfigError(["model: a model behind a server cannot be trained; use model=hf or model=tiny"])
+
+
+def publish(model_folder: Path, target: Path) -> Path:
+    """Copies a trained model to where runs look for it; another process sees all of it or nothing."""
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.copytree(model_folder, draft)
+    try:
+        draft.rename(target)
+    except OSError:  # another process was quicker with the same student
+        shutil.rmtree(draft)
+    return target

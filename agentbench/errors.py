@@ -1,14 +1,14 @@
 """Every error a user can cause, in one tree. Anything else that escapes is a bug of ours.
 
-    AgentbenchError            one line for the user, no traceback
-    ├── ConfigError            the configuration is wrong (exit 2); carries every broken rule at once
-    ├── PreflightError         the configuration is fine, the world is not: missing file, dead server, locked folder (exit 5)
-    │   └── DataError          a file's content is wrong; names file and line
-    ├── RunFailed              the run ended with more failures than its budget allows (exit 3)
-    ├── Interrupted            Ctrl-C or SIGTERM; everything finished is on disk and can be resumed (exit 4)
-    ├── GateFailed             a self-check did not hold (exit 6)
-    ├── LlmError               a model server or model could not answer; recorded on the trajectory
-    └── ToolError              a tool refuses or fails; becomes an observation, never leaves the environment
+AgentbenchError            one line for the user, no traceback
+├── ConfigError            the configuration is wrong (exit 2); carries every broken rule at once
+├── PreflightError         the configuration is fine, the world is not: file missing, server dead, folder locked (exit 5)
+│   └── DataError          a file's content is wrong; names file and line
+├── RunFailed              the run ended with more failures than its budget allows (exit 3)
+├── Interrupted            Ctrl-C or SIGTERM; everything finished is on disk and can be resumed (exit 4)
+├── GateFailed             a self-check did not hold (exit 6)
+├── LlmError               a model server or model could not answer; recorded on the trajectory
+└── ToolError              a tool refuses or fails; becomes an observation, never leaves the environment
 """
 
 from __future__ import annotations

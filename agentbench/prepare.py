@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 def run(config: PrepareConfig, folder: Path) -> None:
     """Prepares the worlds of a source."""
-    raise NotImplementedError
+    from agentbench.config.source import EmbeddedSource, SqliteSource
+    from agentbench.worlds.embedded import prepare_embedded
+    from agentbench.worlds.own_data import prepare_sqlite
+
+    match config.source:
+        case EmbeddedSource(domains=domains, tasks=counts):
+            made = [prepare_embedded(name, config.seed, counts, config.cache_dir, app.say) for name in domains]
+        case SqliteSource() as own:
+            made = [prepare_sqlite(own, config.seed, folder / "world", app.say)]
+    for world in made:
+        app.say(f"world {world.manifest.name}: {world.folder} ({world.manifest.attribution})")
 
 
 if __name__ == "__main__":

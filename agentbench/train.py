@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from agentbench import app
 
 if TYPE_CHECKING:
@@ -24,16 +26,25 @@ def run(config: TrainConfig, folder: Path) -> None:
     """Trains the configured model and writes it to the folder."""
     from agentbench import build
     from agentbench.episodes.pool import run_async
-    from agentbench.episodes.store import read_trajectories
-    from agentbench.errors import ConfigError
+    from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 
-    target = build.training_folder(config, folder, app.say)
+    published = build.published_student(config, app.say)
+    if published is not None and published.is_dir():
+        app.say(f"the student of these settings is there already: {published}")
+        return
     paths = config.trajectories
     if not paths:
         app.say("no trajectories given: rolling out gold ones on the training split")
         run_async(build.gold_rollout(config, app.say).play(folder / "gold"))
-        paths = (folder / "gold" / "trajectories.jsonl",)
+        paths = (folder / "gold" / TRAJECTORIES,)
     trajectories = [trajectory for path in paths for trajectory in read_trajectories(path)]
+    trained = build.train(config, trajectories, folder / "model")
+    (folder / "metrics.json").write_bytes(orjson.dumps(trained, option=orjson.OPT_INDENT_2))
+    app.say(
+        f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; {100 * trained.trained_share:.0f} %"
+        f" of their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
+    )
+    app.say(f"model: {build.publish(folder / 'model', published) if published else folder / 'model'}")
 
 
 if __name__ == "__main__":

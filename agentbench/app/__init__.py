@@ -7,14 +7,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentbench.app.help import help_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Entry(NamedTuple):
@@ -54,3 +58,16 @@ def main(entry: Entry) -> int:
 def command(entry: str, *arguments: str) -> str:
     """The shell command that runs an entry point."""
     return shlex.join(["python", "-m", f"agentbench.{entry}", *arguments])
+
+
+def say(line: str) -> None:
+    """A line for the user, on the console and in the run's log."""
+    print(line, flush=True)
+    logging.getLogger(__name__).info(line)
+
+
+def show(table: RenderableType) -> None:
+    """A table for the user; where the console is no terminal, wide enough that nothing is folded."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 140).print(table)

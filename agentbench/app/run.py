@@ -32,6 +32,7 @@ from agentbench.errors import AgentbenchError, ConfigError, Interrupted, RunFail
 
 log = logging.getLogger(__name__)
 
+_UNREAD = "nobody reads the output any more; what is finished is on disk"
 _RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code)
 
 
@@ -130,7 +131,11 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
     except KeyboardInterrupt:
         return Interrupted("interrupted; what is finished is on disk")
     except BrokenPipeError:
-        return Interrupted("nobody reads the output any more; what is finished is on disk")
+        return Interrupted(_UNREAD)
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return Interrupted(_UNREAD)  # this is how rich takes it
     except Exception as error:
         log.exception("a bug of agentbench")
         traceback.print_exc()

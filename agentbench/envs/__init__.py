@@ -9,7 +9,7 @@ from agentbench.types import Action, Observation, Task, ToolSpec, record
 
 @record
 class EnvStep:
-    """What an environment answers to one action. `terminated`: the task ended; `truncated`: the environment stopped it."""
+    """An environment's answer to one action. `terminated`: the task ended; `truncated`: the environment stopped it."""
 
     observation: Observation
     reward: float = 0.0

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import string
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import orjson
@@ -44,8 +44,6 @@ class ToolGymEnv(gymnasium.Env[str, str]):
     The reward is the environment's own plus the step's graded one. `info` of `reset` and `step` holds the task's id
     and, after a step, its category and outcome.
     """
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, tasks: Sequence[Task], make_env: Callable[[], Environment], grade: Grade, horizon: int) -> None:
         self.observation_space = gymnasium.spaces.Text(MAX_CHARS, min_length=0, charset=string.printable)

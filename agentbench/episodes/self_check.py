@@ -16,10 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.table import Table
+
 from agentbench.episodes.rates import Rate, rate
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import PoolSettings, run_tasks
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
+from agentbench.episodes.table import percent
 from agentbench.policies import Policy
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.probes import AlwaysRefuse, Idle, RandomLegal, RepeatForever
@@ -74,6 +77,17 @@ async def self_check(
         Interrupted: SIGINT or SIGTERM.
     """
     return tuple([await _probe(probe, tasks, make, settings, folder / probe.name) for probe in PROBES])
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """What each probe of a self-check scored, and whether it should have."""
+    table = Table()
+    for heading in ("agent", "answerable solved", "unanswerable solved", "errors", "fair"):
+        table.add_column(heading, justify="left" if heading == "agent" else "right")
+    for finding in findings:
+        shares = [f"{percent(found.rate)} of {found.n}" for found in (finding.answerable, finding.unanswerable)]
+        table.add_row(finding.probe.name, *shares, str(finding.errors), "yes" if finding.fair else "NO")
+    return table
 
 
 async def _probe(

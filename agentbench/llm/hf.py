@@ -98,9 +98,9 @@ class HfLlm:
         """Answers batches until nobody waits."""
         while self._waiting:
             await asyncio.sleep(GATHER_S)
+            self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
             batch = self._waiting[: self._max_batch]
             del self._waiting[: self._max_batch]
-            batch = [waiting for waiting in batch if not waiting.answer.done()]
             try:
                 await self._answer(batch)
             finally:

@@ -84,6 +84,8 @@ class Row:
 @torch.inference_mode()
 def complete(model: PreTrainedModel, rows: Sequence[Row]) -> None:
     """Draws until every row has its completion. Log-probabilities are those at temperature 1."""
+    if not rows:
+        return
     live = list(rows)
     input_BS, mask_BS = _padded([row.job.prompt for row in live], model.device)
     position_BS = (mask_BS.cumsum(-1) - 1).clamp(min=0)

@@ -62,7 +62,7 @@ def _check_name(path: str) -> None:
         raise PreflightError(f"no model {path!r}: there is no such folder", "correct model.path")
 
 
-def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:  # noqa: ANN401
+def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:
     """The model with the adapter's layers in it."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / name).is_file():

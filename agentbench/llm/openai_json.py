@@ -94,7 +94,7 @@ def _sampling(request: Request) -> dict[str, Any]:
     return {**limits, "seed": request.seed & SEED_BITS, **({"stop": request.stop} if request.stop else {})}
 
 
-def _chat(value: Any, request: Request) -> Generation:  # noqa: ANN401
+def _chat(value: Any, request: Request) -> Generation:
     choice = value["choices"][0]
     content, calls = choice["message"].get("content") or "", choice["message"].get("tool_calls") or []
     if not isinstance(content, str):
@@ -104,7 +104,7 @@ def _chat(value: Any, request: Request) -> Generation:  # noqa: ANN401
     return Generation(request.role, completion, finish_reason=_finish_reason(choice), usage=_usage(value))
 
 
-def _arguments(function: dict[str, Any]) -> Any:  # noqa: ANN401
+def _arguments(function: dict[str, Any]) -> Any:
     arguments = function["arguments"]
     try:
         return orjson.loads(arguments) if isinstance(arguments, str) else arguments
@@ -112,7 +112,7 @@ def _arguments(function: dict[str, Any]) -> Any:  # noqa: ANN401
         return arguments
 
 
-def _completion(value: Any, request: Request) -> Generation:  # noqa: ANN401
+def _completion(value: Any, request: Request) -> Generation:
     choice = value["choices"][0]
     ids = tuple(choice.get("token_ids") or ())
     logprobs = tuple((choice.get("logprobs") or {}).get("token_logprobs") or ())

@@ -1,6 +1,6 @@
 """Is the answer right? Decided by the gold answer's type alone; nothing is guessed.
 
-Text: equal after normalisation (Unicode, case, punctuation, articles, as in SQuAD's exact match, Rajpurkar et al. 2016).
+Text: equal after normalisation (Unicode, case, punctuation, articles; SQuAD's exact match, Rajpurkar et al. 2016).
 Number: the answer holds exactly one number and it is equal; for gold with a fractional part within 0.1 %.
 Items: the answer, read as a JSON list or split at semicolons, newlines or commas, is the same set of texts.
 Unanswerable: the answer says that it cannot be given. "I don't know" does not say that.

@@ -17,7 +17,7 @@ DEEPEST = 32
 """Levels of lists and objects that arguments may have."""
 
 
-def json_text(value: Any) -> str:  # noqa: ANN401
+def json_text(value: Any) -> str:
     """JSON in the spelling chat templates use: a blank after commas and colons, letters unescaped."""
     return json.dumps(value, ensure_ascii=False)
 
@@ -33,7 +33,7 @@ def call_object(call: ToolCall) -> dict[str, Any]:
     return {"name": call.name, "arguments": call.arguments}
 
 
-def read_json(text: str) -> Any:  # noqa: ANN401
+def read_json(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
@@ -48,7 +48,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401
     return value
 
 
-def read_call(value: Any) -> ToolCall:  # noqa: ANN401
+def read_call(value: Any) -> ToolCall:
     """The call an object stands for; keys other than `name` and `arguments` have no meaning.
 
     Raises:
@@ -76,7 +76,7 @@ def read_calls(text: str) -> tuple[ToolCall, ...]:
     return tuple(read_call(value) for value in values)
 
 
-def _shallow(value: Any, levels: int) -> bool:  # noqa: ANN401
+def _shallow(value: Any, levels: int) -> bool:
     if isinstance(value, dict):
         return levels > 0 and all(_shallow(item, levels - 1) for item in value.values())
     if isinstance(value, list):

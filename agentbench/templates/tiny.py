@@ -18,8 +18,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from agentbench.templates import Piece
 from agentbench.templates.calls import json_text, read_json
 from agentbench.templates.markers import Guard
@@ -96,12 +94,12 @@ def _seen(text: str) -> Piece:
 def flattened(text: str) -> str:
     """The values of a JSON text as words: keys before their values, items apart by `;`, other text as it is."""
     try:
-        return _flat(orjson.loads(text))
-    except orjson.JSONDecodeError:
+        return _flat(read_json(text))
+    except ValueError:
         return text
 
 
-def _flat(value: Any) -> str:  # noqa: ANN401
+def _flat(value: Any) -> str:
     match value:
         case {"id": _, "text": str(text)}:
             return text

@@ -92,7 +92,7 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _free_standing(description: Any) -> dict[str, Any]:  # noqa: ANN401
+def _free_standing(description: Any) -> dict[str, Any]:
     """The description without anything that adds tokens or blanks to a piece of text, or cuts it."""
     if not isinstance(description, dict) or "model" not in description:
         raise ValueError("it describes no model")

@@ -12,27 +12,32 @@ from datasets import Dataset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.config.stage import SftStage
 from agentbench.training_data.sft import SftRow
+from agentbench.types import record
 
 IGNORED = -100
 """Label of tokens outside the loss, as in PyTorch's cross entropy."""
 
 
-class SftResult(NamedTuple):
+@record
+class SftResult:
     """What training cost and where the loss ended."""
 
     loss: float
     """Mean negative log-likelihood per trained token over the last tenth of the steps, in nats."""
     steps: int
     trained_tokens: int
+    """Tokens that carry the loss, in one pass over the rows."""
 
 
 class Trainee(NamedTuple):
@@ -92,6 +97,7 @@ def train_sft(
         processing_class=trainee.tokenizer,
         callbacks=[_Progress(report)],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     tail = losses[-max(1, len(losses) // 10) :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +15,11 @@ from agentbench.llm.hf_load import load_hf
 from agentbench.templates.tiny import CONTROL_TOKENS, END, PAD, Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
+from agentbench.training.progress import Report
 from agentbench.training.sft import SftResult, Trainee, train_sft
 from agentbench.training.tiny import Architecture, CopyingTask, new_student, teach_copying, train_tokenizer
 from agentbench.training_data.sft import SftRows, sft_rows
-from agentbench.types import Trajectory
-
-Report = Callable[[str, int, int, float], None]
-"""Called as `report(what is going on, step, last step, loss or share)`."""
+from agentbench.types import Trajectory, record
 
 
 class Recipe(NamedTuple):
@@ -32,7 +30,8 @@ class Recipe(NamedTuple):
     folder: Path
 
 
-class Trained(NamedTuple):
+@record
+class Trained:
     """A finished student's figures."""
 
     rows: int
@@ -59,26 +58,30 @@ def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Re
     architecture = Architecture(config.hidden_size, config.layers, config.heads, 2 * recipe.stage.max_length)
     model = new_student(architecture, tokenizer, recipe.seed)
     copying = CopyingTask()
-    teach_copying(model, copying, recipe.seed, lambda step, share: report("learning to copy", step, copying.steps, share))
+
+    def copied(step: int, share: float) -> None:
+        report("learning to copy (share right)", step, copying.steps, share)
+
+    teach_copying(model, copying, recipe.seed, copied)
     return _tuned(Trainee(model, tokenizer), rows, recipe, report)
 
 
-def train_given(config: HfModel, template: TokenTemplate, trajectories: Iterable[Trajectory], recipe: Recipe, report: Report) -> Trained:
-    """All weights of a given model tuned on the trajectories.
+def train_given(config: HfModel, rows: SftRows, recipe: Recipe, report: Report) -> Trained:
+    """All weights of a given model tuned on rows of its own tokens.
 
     Raises:
         PreflightError: the model cannot be loaded.
-        DataError: no trajectory is of use.
+        DataError: there are no rows.
     """
-    rows = _useful(sft_rows(trajectories, template, recipe.stage.max_length))
-    model = load_hf(config.path, config.adapter, config.dtype, config.device)
+    _useful(rows)
+    model = load_hf(config.path, config.adapter, config.dtype, config.device).requires_grad_(True)
     tokenizer = AutoTokenizer.from_pretrained(config.path)
     return _tuned(Trainee(model, tokenizer), rows, recipe, report)
 
 
 def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report) -> Trained:
     def step(number: int, last: int, loss: float) -> None:
-        report("learning from trajectories", number, last, loss)
+        report("learning from trajectories (loss)", number, last, loss)
 
     result = train_sft(trainee, rows.rows, recipe.stage, recipe.seed, folder=recipe.folder / "trainer", report=step)
     trainee.model.save_pretrained(str(recipe.folder))

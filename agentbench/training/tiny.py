@@ -13,8 +13,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-WORDS = r" ?[\p{L}_]+| ?\p{N}| ?[^\s\p{L}\p{N}_]|\s+"
-"""Pre-tokens: words and names with underscores, single digits (copyable numbers), single marks, white space."""
+WORDS = r" ?[\p{L}_]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}_]|\s+"
+"""Pre-tokens: words and names with underscores, up to three digits, single marks, white space."""
 
 
 class Architecture(NamedTuple):
@@ -62,8 +62,8 @@ def new_student(architecture: Architecture, tokenizer: PreTrainedTokenizerFast, 
         head_dim=32,
         max_position_embeddings=architecture.max_length,
         tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.get_vocab()[str(tokenizer.eos_token)],
+        pad_token_id=tokenizer.get_vocab()[str(tokenizer.pad_token)],
         bos_token_id=None,
     )
     return Qwen3ForCausalLM(config)
@@ -92,6 +92,7 @@ def teach_copying(model: Qwen3ForCausalLM, task: CopyingTask, seed: int, report:
     rng = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=task.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     recent: list[float] = []
+    share = 0.0
     for step in range(1, task.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = task.learning_rate * min(1.0, step / 20)

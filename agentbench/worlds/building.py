@@ -107,7 +107,11 @@ def _write_documents(domain: Domain, documents: tuple[Document, ...], folder: Pa
 
 
 def _write_tasks(recipe: Recipe, knowledge: Knowledge, world: World, report: Report) -> None:
-    wanted = {Split.TRAIN: recipe.counts.train, Split.VALIDATION: recipe.counts.validation, Split.TEST: recipe.counts.test}
+    wanted = {
+        Split.TRAIN: recipe.counts.train,
+        Split.VALIDATION: recipe.counts.validation,
+        Split.TEST: recipe.counts.test,
+    }
     made: list[str] = []
     with Replay(world) as replay:
         generator = Generator(knowledge, replay, recipe.seed)

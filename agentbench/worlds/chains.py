@@ -111,7 +111,7 @@ class Chains:
                 hop = self._find_hop(self._rng.choice(self._finds[stated.table, stated.fact.name]))
             case QuoteHop():
                 raise Drop("a quotation is not asked for twice")
-        if hop.inputs[0].value in _said(hops):
+        if hop.inputs[0].value in _said(hops) or len(hop.inputs) > 1:
             raise Drop("asks for what was said")
         return hop
 

@@ -31,9 +31,11 @@ _ELEMENT_FIELDS = (
     Field("density", "density", Role.NUMBER, "REAL", "Density in grams per cubic centimetre", clause="how dense {} is",
           most="densest", least="least dense", over="denser than {}"),
     Field("melting_point", "melting point", Role.NUMBER, "REAL", "Melting point in kelvin",
-          clause="at which temperature {} melts", most="highest melting", least="lowest melting", over="melting above {} kelvin"),
+          clause="at which temperature {} melts", most="highest melting", least="lowest melting",
+          over="melting above {} kelvin"),
     Field("boiling_point", "boiling point", Role.NUMBER, "REAL", "Boiling point in kelvin",
-          clause="at which temperature {} boils", most="highest boiling", least="lowest boiling", over="boiling above {} kelvin"),
+          clause="at which temperature {} boils", most="highest boiling", least="lowest boiling",
+          over="boiling above {} kelvin"),
 )  # fmt: skip
 
 _ISOTOPE_FIELDS = (
@@ -57,9 +59,10 @@ _FACTS = (
     Fact("discovery_place", "discovery place", "Its discovery place is {value}.", "place", "where {} was discovered"),
     Fact("name_origin", "name origin", "Its name origin is {value}.", clause="where the name of {} comes from"),
     Fact("cas", "CAS number", "Its CAS number is {value}.", "cas", by="with the CAS number {}"),
-    Fact("producer", "main producer", "Its main producer is {value}.", "place", "which country produces most {}"),
-    Fact("price", "price", "Its price is {value} dollars per kilogram.", clause="how many dollars a kilogram of {} costs",
-         number=True),
+    Fact("producer", "main producer", "Its main producer is {value}.", "place",
+         "which country is the main producer of {}"),
+    Fact("price", "price", "Its price is {value} dollars per kilogram.", number=True,
+         clause="how many dollars a kilogram of {} costs"),
 )  # fmt: skip
 
 _QUERIES = (
@@ -100,7 +103,9 @@ LEFT JOIN (SELECT atomic_number, MAX(melting_point) AS melting_point, MAX(boilin
            FROM phasetransitions GROUP BY atomic_number) p USING (atomic_number)
 ORDER BY atomic_number
 """
-_ISOTOPES = "SELECT i.*, e.name AS element, e.symbol FROM isotopes i JOIN elements e USING (atomic_number) ORDER BY i.id"
+_ISOTOPES = (
+    "SELECT i.*, e.name AS element, e.symbol FROM isotopes i JOIN elements e USING (atomic_number) ORDER BY i.id"
+)
 
 
 def extract() -> Content:

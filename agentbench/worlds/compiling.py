@@ -41,9 +41,9 @@ class Compiler:
                 values = [self._given(item, hops) for item in hop.inputs]
                 self._references.append(self._api(query, values))
             case FactHop(stated=stated):
-                self._search(self._fact_query(hop, hops), f"Search for the {stated.fact.noun}.", stated.document)
+                self._search(self._query(hop, hops), f"Search for the {stated.fact.noun}.", stated.document)
             case FindHop(stated=stated):
-                self._search(self._find_query(hop, hops), f"Search for the {stated.fact.noun}.", stated.document)
+                self._search(self._query(hop, hops), f"Search for the {stated.fact.noun}.", stated.document)
             case QuoteHop(quote=quote):
                 self._search(quote.text, "Search for the description.", quote.document)
 
@@ -53,11 +53,7 @@ class Compiler:
             return item.value
         return self._references[item.source]
 
-    def _fact_query(self, hop: FactHop, hops: Sequence[Hop]) -> str:
-        given = self._given(hop.inputs[0], hops)
-        return str(given) if given != hop.inputs[0].value else f"{given} {hop.stated.fact.noun}"
-
-    def _find_query(self, hop: FindHop, hops: Sequence[Hop]) -> str:
+    def _query(self, hop: FactHop | FindHop, hops: Sequence[Hop]) -> str:
         given = self._given(hop.inputs[0], hops)
         return str(given) if given != hop.inputs[0].value else f"{given} {hop.stated.fact.noun}"
 
@@ -80,13 +76,13 @@ class Compiler:
     def _slot_filling(self, query: Query, values: Sequence[Value]) -> str:
         label = self._start(query)
         for column, value, condition in _filters(query, values):
-            arguments = {"data_label": label, "key_name": column, "value": value, "condition": condition}
-            label = self._handle("filter_data", arguments, f"Keep the matching {column}.")
+            filters = {"data_label": label, "key_name": column, "value": value, "condition": condition}
+            label = self._handle("filter_data", filters, f"Keep the matching {column}.")
         if query.kind in (Kind.TOP, Kind.BOTTOM):
-            arguments = {"data_label": label, "key_name": query.target, "ascending": query.kind is Kind.BOTTOM}
-            label = self._handle("sort_data", arguments, f"Sort by {query.target}.")
+            order = {"data_label": label, "key_name": query.target, "ascending": query.kind is Kind.BOTTOM}
+            label = self._handle("sort_data", order, f"Sort by {query.target}.")
         if query.output:
-            arguments = {"data_label": label, "key_name": query.output}
+            arguments: dict[str, Any] = {"data_label": label, "key_name": query.output}
             if query.kind in (Kind.TOP, Kind.BOTTOM):
                 arguments["limit"] = 1
             number = self._call("retrieve_data", arguments, f"Read the {query.output}.")
@@ -114,7 +110,9 @@ class Compiler:
         return f"$var_{number}.result$"
 
     def _start(self, query: Query) -> str:
-        return self._handle("get_data", {"tool_universe_id": query.view.id}, f"Start from the {query.view.table.plural}.")
+        return self._handle(
+            "get_data", {"tool_universe_id": query.view.id}, f"Start from the {query.view.table.plural}."
+        )
 
     def _handle(self, name: str, arguments: dict[str, Any], thought: str) -> str:
         return f"$var_{self._call(name, arguments, thought)}.handle$"
@@ -162,4 +160,3 @@ def _operation(query: Query) -> tuple[str, str]:
 def documents(calls: Sequence[GoldCall]) -> tuple[str, ...]:
     """Ids of the documents that searches among the calls have to bring up."""
     return tuple(call.document for call in calls if call.document)
-

@@ -26,14 +26,20 @@ class DraftTurn(NamedTuple):
     answerable: bool
 
 
+class Terms(NamedTuple):
+    """What an episode offers and demands."""
+
+    availability: Availability
+    policy: Policy | None = None
+
+
 class Draft(NamedTuple):
     """One task in the making."""
 
     scenario: Scenario
-    availability: Availability
+    terms: Terms
     hops: Hops
     turns: tuple[DraftTurn, ...]
-    policy: Policy | None
     templates: tuple[str, ...]
     extra: tuple[tuple[str, str], ...] = ()
     """Entities that are mentioned beside those of the hops: column and value."""
@@ -43,16 +49,28 @@ class Form(StrEnum):
     """What sort of task is made; each has its share of a split."""
 
     SINGLE = "single"
+    """One question, both kinds of tool."""
     TURNS = "turns"
-    MISSING_KIND = "missing_kind"
-    MISSING_KIND_LATER = "missing_kind_later"
-    NO_TOOLS = "no_tools"
-    NO_SOURCE = "no_source"
-    FORBIDDEN = "forbidden"
+    """Two or three questions that build on each other, both kinds of tool."""
     ONE_KIND = "one_kind"
+    """One question, and only the kind of tool it needs."""
     POLICY_ELSEWHERE = "policy_elsewhere"
+    """One question, and a policy about another topic."""
     POLICY_KEPT = "policy_kept"
+    """One question, and a policy that forbids the kind of tool it does not need."""
+    MISSING_KIND = "missing_kind"
+    """One question, and a kind of tool that it needs is not there."""
+    MISSING_KIND_LATER = "missing_kind_later"
+    """Two questions, and the second needs a kind of tool that is not there."""
+    NO_TOOLS = "no_tools"
+    """One question and no tool at all."""
+    NO_SOURCE = "no_source"
+    """One question about something that no source holds, both kinds of tool."""
+    FORBIDDEN = "forbidden"
+    """One question, and a policy that forbids a kind of tool it needs."""
 
+
+_UNANSWERABLE = (Form.MISSING_KIND, Form.NO_TOOLS, Form.FORBIDDEN)
 
 SHARES: tuple[tuple[Form, Scenario, int], ...] = (
     (Form.SINGLE, Scenario.API, 150),
@@ -109,7 +127,7 @@ class Drafter:
         """
         match form:
             case Form.TURNS:
-                return self._turns(scenario, Availability.BOTH_API_RAG)
+                return self._turns(scenario)
             case Form.MISSING_KIND_LATER:
                 return self._later(scenario)
             case Form.NO_SOURCE:
@@ -121,32 +139,30 @@ class Drafter:
         hops = self._chain(scenario)
         phraser = Phraser(self._domain, self._split, self._rng)
         query = phraser.question(hops, 0)
-        availability, policy = self._terms(form, scenario, hops)
-        answerable = form not in (Form.MISSING_KIND, Form.NO_TOOLS, Form.FORBIDDEN)
-        if not answerable and not _only_in_database(self._knowledge, hops):
-            raise Drop("documents say it too")
-        turn = DraftTurn(query, len(hops), answerable)
-        return _draft(scenario, availability, hops, (turn,), policy, phraser)
+        terms = self._terms(form, scenario, hops)
+        answerable = form not in _UNANSWERABLE
+        if not answerable:
+            _check_hidden(self._knowledge, hops)
+        return _draft(scenario, terms, hops, DraftTurn(query, len(hops), answerable), templates=phraser.templates)
 
-    def _terms(self, form: Form, scenario: Scenario, hops: Hops) -> tuple[Availability, Policy | None]:
+    def _terms(self, form: Form, scenario: Scenario, hops: Hops) -> Terms:
         rng, topic, both = self._rng, self._domain.topic, Availability.BOTH_API_RAG
+        kind = ToolKind.API if scenario is Scenario.API else ToolKind.RETRIEVER
         match form:
             case Form.ONE_KIND:
-                return (_only(scenario is Scenario.API), None)
+                return Terms(_ONLY[kind])
             case Form.MISSING_KIND:
-                lacking = self._some_kind(hops)
-                return (_only(lacking is ToolKind.RETRIEVER), None)
+                return Terms(_ONLY[_OTHER[self._some_kind(hops)]])
             case Form.NO_TOOLS:
-                return (Availability.NEITHER_API_RAG, None)
+                return Terms(Availability.NEITHER_API_RAG)
             case Form.POLICY_ELSEWHERE:
-                return (both, elsewhere(topic, self._split, rng))
+                return Terms(both, elsewhere(topic, self._split, rng))
             case Form.POLICY_KEPT:
-                other = ToolKind.RETRIEVER if scenario is Scenario.API else ToolKind.API
-                return (both, forbidding(other, topic, self._split, rng))
+                return Terms(both, forbidding(_OTHER[kind], topic, self._split, rng))
             case Form.FORBIDDEN:
-                return (both, forbidding(self._some_kind(hops), topic, self._split, rng))
+                return Terms(both, forbidding(self._some_kind(hops), topic, self._split, rng))
             case _:
-                return (both, None)
+                return Terms(both)
 
     def _some_kind(self, hops: Hops) -> ToolKind:
         return self._rng.choice(sorted({kind_of(hop) for hop in hops}))
@@ -159,14 +175,14 @@ class Drafter:
             case Scenario.RAG:
                 return (chains.start_rag(),)
             case Scenario.RAG_BEFORE_API:
-                steps = [chains.then_api, chains.then_api] if more else [chains.then_api]
-                return _extended((chains.start_rag(leading=True),), steps)
+                hops: Hops = (chains.start_rag(leading=True),)
+                return _extended(hops, *([chains.then_api] * (2 if more else 1)))
             case _:
                 if not more:
-                    return _extended((chains.start_api(leading=True),), [chains.then_rag])
-                return _extended((chains.start_api(),), [chains.then_api, chains.then_rag])
+                    return _extended((chains.start_api(leading=True),), chains.then_rag)
+                return _extended((chains.start_api(),), chains.then_api, chains.then_rag)
 
-    def _turns(self, scenario: Scenario, availability: Availability) -> Draft:
+    def _turns(self, scenario: Scenario) -> Draft:
         phraser = Phraser(self._domain, self._split, self._rng)
         hops, turns = self._opening(scenario, phraser)
         while len(turns) < 2 or (len(turns) == 2 and self._rng.random() < 0.35):
@@ -174,7 +190,7 @@ class Drafter:
             turns.append(turn)
         if scenario_of(hops) is not scenario:
             raise Drop("turns of another scenario")
-        return _draft(scenario, availability, hops, tuple(turns), None, phraser)
+        return _draft(scenario, Terms(Availability.BOTH_API_RAG), hops, *turns, templates=phraser.templates)
 
     def _opening(self, scenario: Scenario, phraser: Phraser) -> tuple[Hops, list[DraftTurn]]:
         chains = self._chains
@@ -206,10 +222,9 @@ class Drafter:
         hops, turn = self._next_turn(scenario, hops, phraser)
         if scenario_of(hops) is not scenario:
             raise Drop("turns of another scenario")
-        if not _only_in_database(self._knowledge, hops):
-            raise Drop("documents say it too")
-        availability = _only(kind_of(hops[0]) is ToolKind.API)
-        return _draft(scenario, availability, hops, (*turns, turn._replace(answerable=False)), None, phraser)
+        _check_hidden(self._knowledge, hops)
+        turns.append(turn._replace(answerable=False))
+        return _draft(scenario, Terms(_ONLY[kind_of(hops[0])]), hops, *turns, templates=phraser.templates)
 
     def _no_source(self) -> Draft:
         hop = self._chains.start_api()
@@ -217,9 +232,9 @@ class Drafter:
         if hop.query.by != (table.key,) or not table.missing:
             raise Drop("no question without a source")
         phraser = Phraser(self._domain, self._split, self._rng)
-        query = phraser.missing(table, self._rng.choice(table.missing), str(item.value))
-        turn = DraftTurn(query, 0, False)
-        draft = _draft(Scenario.API, Availability.BOTH_API_RAG, (), (turn,), None, phraser)
+        query = phraser.missing(self._rng.choice(table.missing), item)
+        turn, terms = DraftTurn(query, 0, False), Terms(Availability.BOTH_API_RAG)
+        draft = _draft(Scenario.API, terms, (), turn, templates=phraser.templates)
         return draft._replace(extra=((item.column, str(item.value)),))
 
 
@@ -245,33 +260,24 @@ def scenario_of(hops: Hops) -> Scenario | None:
             return None
 
 
-def _only_in_database(knowledge: Knowledge, hops: Hops) -> bool:
-    """Whether no document that mentions what an API hop asks about says the hop's answer."""
-    return not any(
-        leaks(knowledge.corpus.texts.get(str(item.value), ""), str(item.value), hop.values)
-        for hop in hops
-        if isinstance(hop, ApiHop)
-        for item in hop.inputs
-    )
+def _check_hidden(knowledge: Knowledge, hops: Hops) -> None:
+    """Refuses an API hop whose answer stands in a document that mentions what the hop asks about."""
+    for hop in hops:
+        for item in hop.inputs if isinstance(hop, ApiHop) else ():
+            if leaks(knowledge.corpus.texts.get(str(item.value), ""), str(item.value), hop.values):
+                raise Drop("documents say it too")
 
 
-def _extended(hops: Hops, steps: list[Callable[[Hops], Hop]]) -> Hops:
+def _extended(hops: Hops, *steps: Callable[[Hops], Hop]) -> Hops:
     for step in steps:
         hops = (*hops, step(hops))
     return hops
 
 
-def _only(api: bool) -> Availability:
-    return Availability.ONLY_API if api else Availability.ONLY_RAG
+_ONLY = {ToolKind.API: Availability.ONLY_API, ToolKind.RETRIEVER: Availability.ONLY_RAG}
+_OTHER = {ToolKind.API: ToolKind.RETRIEVER, ToolKind.RETRIEVER: ToolKind.API}
 
 
-def _draft(
-    scenario: Scenario,
-    availability: Availability,
-    hops: Hops,
-    turns: tuple[DraftTurn, ...],
-    policy: Policy | None,
-    phraser: Phraser,
-) -> Draft:
-    templates = (*phraser.templates, policy.template) if policy else tuple(phraser.templates)
-    return Draft(scenario, availability, hops, turns, policy, templates)
+def _draft(scenario: Scenario, terms: Terms, hops: Hops, *turns: DraftTurn, templates: list[str]) -> Draft:
+    used = (*templates, terms.policy.template) if terms.policy else tuple(templates)
+    return Draft(scenario, terms, hops, turns, used)

@@ -39,9 +39,7 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
         PreflightError: there is no such domain, or the package with its data is not installed.
     """
     source = _source(name)
-    made_from = fingerprint(
-        source.domain, [package_version(item) for item in source.distributions], seed, counts
-    )
+    made_from = fingerprint(source.domain, [package_version(item) for item in source.distributions], seed, counts)
     folder = cache_dir / "worlds" / f"{name}-{made_from[:12]}"
     if (folder / "world.json").is_file():
         return read_world(folder)

@@ -23,15 +23,16 @@ _FIELDS = (
     Field("title", "title", Role.NAME, description="Title of the film", values="films"),
     Field("director", "director", Role.GROUP, description="Director of the film", values="person",
           clause="who directed {}", by="directed by {}"),
-    Field("year", "year", Role.GROUP, "INTEGER", "Year the film came out", "year", clause="when {} came out", by="from {}",
-          most="newest", least="oldest"),
+    Field("year", "year", Role.GROUP, "INTEGER", "Year the film came out", "year",
+          clause="when {} came out", by="from {}", most="newest", least="oldest"),
     Field("genre", "genre", Role.CATEGORY, description="Main genre of the film", by="in the {} genre"),
     Field("runtime", "runtime", Role.NUMBER, "INTEGER", "Runtime of the film in minutes",
           clause="how many minutes {} lasts", most="longest", least="shortest", over="longer than {} minutes"),
     Field("rating", "rating", Role.NUMBER, "INTEGER", "Rating of the film by critics, 0 to 100",
           most="best rated", least="worst rated", over="rated above {}"),
     Field("reviews", "number of reviews", Role.NUMBER, "INTEGER", "Number of reviews of the film",
-          clause="how many reviews {} has", most="most reviewed", least="least reviewed", over="with more than {} reviews"),
+          clause="how many reviews {} has", most="most reviewed", least="least reviewed",
+          over="with more than {} reviews"),
 )  # fmt: skip
 
 _FACTS = (

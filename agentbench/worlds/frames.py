@@ -181,7 +181,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "the {noun} of {x}",
         "the {noun} for {x}",
         "the {noun} listed for {x}",
-        "the {noun} that {x} has",
+        "the {noun} given for {x}",
         "the {noun} known for {x}",
         "the recorded {noun} of {x}",
         "the {noun} we have for {x}",

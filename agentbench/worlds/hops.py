@@ -45,7 +45,7 @@ class FactHop(NamedTuple):
     """From an entity to what its document states."""
 
     stated: Stated
-    inputs: tuple[Input]
+    inputs: tuple[Input, ...]
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -62,7 +62,7 @@ class FindHop(NamedTuple):
     """From a stated value to the one entity it is stated of."""
 
     stated: Stated
-    inputs: tuple[Input]
+    inputs: tuple[Input, ...]
 
     @property
     def values(self) -> tuple[Value, ...]:

@@ -22,7 +22,9 @@ MOST_RANKED = 20
 class Knowledge:
     """What can be asked about a world."""
 
-    def __init__(self, domain: Domain, content: Content, all_views: dict[str, View], queries: tuple[Query, ...]) -> None:
+    def __init__(
+        self, domain: Domain, content: Content, all_views: dict[str, View], queries: tuple[Query, ...]
+    ) -> None:
         self.domain = domain
         self.corpus = content.corpus
         self.queries = queries

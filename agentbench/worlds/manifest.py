@@ -1,16 +1,15 @@
 """What a prepared world's folder holds, and how to read it.
 
-    world.json            the Manifest below
-    database.sqlite       read-only after it was built
-    documents.jsonl       one Document per line
-    index/                BM25 index over documents.jsonl
-    tasks/<granularity>/<split>.jsonl      one Task per line; the same ids in each granularity
+world.json            the Manifest below
+database.sqlite       read-only after it was built
+documents.jsonl       one Document per line
+index/                BM25 index over documents.jsonl
+tasks/<granularity>/<split>.jsonl      one Task per line; the same ids in each granularity
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,7 +37,8 @@ class Manifest:
     """Hash of everything the world was made from; equal fingerprints mean equal worlds."""
 
 
-class World(NamedTuple):
+@record
+class World:
     """A manifest and where it lies."""
 
     folder: Path

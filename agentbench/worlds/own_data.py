@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import shutil
@@ -19,7 +20,7 @@ from agentbench.worlds.embedded import EMBEDDED
 from agentbench.worlds.manifest import World, read_world
 from agentbench.worlds.names import slug
 from agentbench.worlds.own_documents import Passage, read_passages
-from agentbench.worlds.own_domain import own_tables
+from agentbench.worlds.own_domain import MISSING, own_tables
 from agentbench.worlds.own_facts import own_corpus
 from agentbench.worlds.own_schema import copy_database, read_tables
 from agentbench.worlds.views import quote
@@ -43,10 +44,11 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
         if found is not None:
             return found
         tables = own_tables(name, source.name or source.database.stem, read_tables(copy, report))
-        report(_summary(tables.domain, passages))
-        corpus = own_corpus(tables.domain, tables.rows, passages) if passages else EMPTY_CORPUS
-        write = partial(_write_database, copy=copy, domain=tables.domain)
-        recipe = Recipe(tables.domain, Content(tables.rows, corpus), write, seed, source.tasks, made_from)
+        domain = _without_said(tables.domain, passages)
+        report(_summary(domain, passages))
+        corpus = own_corpus(domain, tables.rows, passages) if passages else EMPTY_CORPUS
+        write = partial(_write_database, copy=copy, domain=domain)
+        recipe = Recipe(domain, Content(tables.rows, corpus), write, seed, source.tasks, made_from)
         return build_world(recipe, folder, report)
 
 
@@ -78,6 +80,15 @@ def _existing(folder: Path, made_from: str) -> World | None:
     return None
 
 
+def _without_said(domain: Domain, passages: tuple[Passage, ...]) -> Domain:
+    """The domain with only those missing nouns that neither a column nor a document uses."""
+    nouns = " ".join(field.noun for table in domain.tables for field in table.fields)
+    text = "\n".join([nouns, *(passage.document.text for passage in passages)]).casefold()
+    missing = tuple(noun for noun in MISSING if noun not in text)
+    tables = tuple(dataclasses.replace(table, missing=missing) for table in domain.tables)
+    return dataclasses.replace(domain, tables=tables)
+
+
 def _summary(domain: Domain, passages: tuple[Passage, ...]) -> str:
     tables = ", ".join(f"{table.name} ({len(table.fields)} columns)" for table in domain.tables)
     return f"{domain.name}: tables {tables}; {len(domain.queries)} endpoints; {len(passages)} passages of text"
@@ -105,4 +116,3 @@ def _asked_columns(domain: Domain) -> list[tuple[str, str]]:
             if field.name in columns:
                 asked[table.sql_name, field.sql_name] = None
     return list(asked)
-

@@ -5,14 +5,14 @@
     group     a text, or a year, that repeats
     number    other numbers that are no identifiers
 
-A table that other tables name by an id is spoken of by its name: `orders with the customer Jack Lee`.
+A table that other tables name by an id is spoken of by its name: `orders whose customer is Jack Lee`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agentbench.worlds.domain import Domain, Field, Kind, Link, QuerySpec, Role, Table
@@ -21,12 +21,12 @@ from agentbench.worlds.own_schema import RawColumn, RawTable
 from agentbench.worlds.views import View, ViewField, endpoint_name, views
 
 MOST_ENDPOINTS = 60
+CATEGORIES = 30
 MOST_NAME_CHARACTERS = 60
 """Longest name that questions say."""
 MOST_LABEL_CHARACTERS = 100
 """Longest value that questions ask for."""
-_CATEGORIES = 30
-_MISSING = ("nickname", "favourite colour", "insurance number", "carbon footprint", "mascot", "shoe size")
+MISSING = ("nickname", "favourite colour", "insurance number", "carbon footprint", "mascot", "shoe size")
 _BEST_NAMES = ("name", "title", "full_name", "label")
 
 
@@ -39,39 +39,53 @@ class OwnTables(NamedTuple):
 
 def own_tables(name: str, title: str, raw: Sequence[RawTable]) -> OwnTables:
     """The domain of a user's tables."""
-    named: dict[str, str] = {}
-    for item in raw:
-        named[item.name] = free(slug(item.name, "table"), named.values())
-    drafts = {item.name: _table(item, named) for item in raw}
-    tables = tuple(drafts.values())
-    rows = {named[item.name]: _rows(item, drafts[item.name]) for item in raw}
+    names = _Names.of(raw)
+    tables = tuple(_table(item, names) for item in raw)
+    rows = {names.tables[item.name]: _rows(item, names.columns[item.name]) for item in raw}
     domain = Domain(name, title, title, f"Documents about {title}.", f"{title}: the user's own data", tables, (), ())
     return OwnTables(dataclasses.replace(domain, queries=tuple(_proposals(domain))), rows)
 
 
-def _table(raw: RawTable, named: dict[str, str]) -> Table:
-    name = named[raw.name]
-    one = singular(name)
-    key = _key(raw)
-    keys = {item.column for item in raw.foreign_keys}
-    fields: dict[str, Field] = {}
-    for column in raw.columns:
-        taken = {field.name for field in fields.values()} | {"data"}
-        fields[column.name] = _field(raw, column, free(slug(column.name), taken), column.name == key, column.name in keys)
-    if key:
-        fields[key] = dataclasses.replace(fields[key], values=name, by=f"with the {noun(one)} {{}}")
-    links = tuple(
-        Link(fields[item.column].name, named[item.parent], slug(item.parent_column), _label(item.column))
-        for item in raw.foreign_keys
-    )
+class _Names(NamedTuple):
+    """What tables, and columns by table, are called in the domain."""
+
+    tables: dict[str, str]
+    columns: dict[str, dict[str, str]]
+
+    @classmethod
+    def of(cls, raw: Sequence[RawTable]) -> _Names:
+        names = cls({}, {})
+        for table in raw:
+            names.tables[table.name] = free(slug(table.name, "table"), names.tables.values())
+            columns = names.columns.setdefault(table.name, {})
+            for column in table.columns:
+                # A getter for a column called data would be called get_data, as the tool that opens tables.
+                columns[column.name] = free(slug(column.name), {"data", *columns.values()})
+        return names
+
+
+def _table(raw: RawTable, names: _Names) -> Table:
+    name, called = names.tables[raw.name], names.columns[raw.name]
+    one, key = singular(name), _key(raw)
+    linked = {item.column for item in raw.foreign_keys}
     return Table(
         name=name,
         singular=noun(one),
         plural=noun(name) if one != name else plural(noun(name)),
-        key=fields[key].name if key else "",
-        fields=tuple(fields.values()),
-        links=links,
-        missing=_MISSING,
+        key=called[key] if key else "",
+        fields=tuple(
+            _field(name, column, called[column.name], _role(raw, column, key, linked)) for column in raw.columns
+        ),
+        links=tuple(
+            Link(
+                called[item.column],
+                names.tables[item.parent],
+                names.columns[item.parent][item.parent_column],
+                _label(item.column),
+            )
+            for item in raw.foreign_keys
+        ),
+        missing=MISSING,
         source=raw.name,
     )
 
@@ -108,45 +122,56 @@ def _name_rank(raw: RawTable, column: RawColumn) -> int:
     return 2 if raw.primary_key == (column.name,) else 3
 
 
-def _field(raw: RawTable, column: RawColumn, name: str, is_key: bool, is_link: bool) -> Field:
+def _field(table: str, column: RawColumn, name: str, role: Role) -> Field:
     said = noun(name)
-    role = Role.NAME if is_key else _role(raw, column, is_link)
-    shared = role is Role.GROUP and column.type == "TEXT"
+    values = {Role.NAME: table, Role.GROUP: name if column.type == "TEXT" else ""}.get(role, "")
     return Field(
         name=name,
         noun=said,
         role=role,
         type=column.type,
-        description=f"{said.capitalize()} of the {noun(singular(slug(raw.name, 'table')))}",
-        values=name if shared else "",
-        by=f"with the {said} {{}}",
-        over=f"with a {said} above {{}}",
+        description=f"{said.capitalize()} of the {noun(singular(table))}",
+        values=values,
+        by=f"whose {said} is {{}}",
+        over=f"whose {said} is above {{}}",
         source=column.name,
     )
 
 
-def _role(raw: RawTable, column: RawColumn, is_link: bool) -> Role:
-    repeats = column.filled / column.distinct
-    if is_link or raw.primary_key == (column.name,) or column.longest > MOST_LABEL_CHARACTERS or column.distinct < 2:
+def _role(raw: RawTable, column: RawColumn, key: str, linked: Collection[str]) -> Role:
+    if column.name == key:
+        return Role.NAME
+    if column.name in linked or column.name in raw.primary_key:
         return Role.PLAIN
-    if column.type == "TEXT":
-        if column.longest > MOST_NAME_CHARACTERS:
-            return Role.LABEL
-        if column.distinct < _CATEGORIES and repeats >= 2:
-            return Role.CATEGORY
-        return Role.GROUP if repeats >= 1.3 else Role.LABEL
+    if column.longest > MOST_LABEL_CHARACTERS or column.distinct < 2:
+        return Role.PLAIN
+    return _text_role(column) if column.type == "TEXT" else _number_role(raw, column)
+
+
+def _text_role(column: RawColumn) -> Role:
+    repeats = column.filled / column.distinct
+    if column.longest > MOST_NAME_CHARACTERS or repeats < 1.3:
+        return Role.LABEL
+    return Role.CATEGORY if column.distinct < CATEGORIES and repeats >= 2 else Role.GROUP
+
+
+def _number_role(raw: RawTable, column: RawColumn) -> Role:
     if re.search(r"(^|_)(id|code|zip|phone|number|no|nr)$", slug(column.name)):
         return Role.LABEL
+    repeats = column.filled / column.distinct
     if column.type == "INTEGER" and column.distinct <= 12 and repeats >= 3:
         return Role.CATEGORY
-    if column.type == "INTEGER" and "year" in slug(column.name):
-        return Role.GROUP
+    if column.type == "INTEGER" and _are_years(raw, column):
+        return Role.GROUP if repeats >= 1.3 else Role.LABEL
     return Role.NUMBER
 
 
-def _rows(raw: RawTable, table: Table) -> list[dict[str, Any]]:
-    names = {field.sql_name: field.name for field in table.fields}
-    return [{names[column]: value for column, value in row.items()} for row in raw.rows]
+def _are_years(raw: RawTable, column: RawColumn) -> bool:
+    return all(1500 <= row[column.name] <= 2100 for row in raw.rows if row[column.name] is not None)
+
+
+def _rows(raw: RawTable, called: dict[str, str]) -> list[dict[str, Any]]:
+    return [{called[column]: value for column, value in row.items()} for row in raw.rows]
 
 
 def _proposals(domain: Domain) -> Iterator[QuerySpec]:
@@ -179,7 +204,8 @@ def _table_proposals(table: Table, all_views: dict[str, View]) -> Iterator[Query
         asked = [item.name for item in columns if _is_asked(item)]
         first = [QuerySpec(Kind.LOOKUP, table.name, (table.key,), name) for name in asked[:8]]
         yield from first[:3]
-        yield from (QuerySpec(Kind.LIST, table.name, (name,)) for name in shared[:4])
+        grouped = [item.name for item in columns if _is_shared(item) and item.field.role is not Role.CATEGORY]
+        yield from (QuerySpec(Kind.LIST, table.name, (name,)) for name in grouped[:4])
         yield from first[3:]
     yield from (QuerySpec(Kind.COUNT, table.name, (name,)) for name in shared[:4])
     pairs = [(by, number) for number in numbers[:3] for by in shared[:3]]

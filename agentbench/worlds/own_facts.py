@@ -127,9 +127,7 @@ def _statements(passage: Passage, subject: Entity | None, known: _Names) -> Iter
                 yield _Said(entity, match["noun"].strip(), match["value"].strip(), document)
 
 
-def _facts(
-    said: Sequence[_Said], domain: Domain, rows: Mapping[str, list[dict[str, Any]]]
-) -> tuple[Stated, ...]:
+def _facts(said: Sequence[_Said], domain: Domain, rows: Mapping[str, list[dict[str, Any]]]) -> tuple[Stated, ...]:
     by_subject: dict[tuple[Entity, str], list[_Said]] = defaultdict(list)
     for item in said:
         if 0 < len(item.value) <= MOST_VALUE_CHARACTERS and "://" not in item.value:
@@ -143,7 +141,13 @@ def _facts(
     ]
     facts = _fact_kinds(kept, domain, rows)
     return tuple(
-        Stated(item.entity.table, item.entity.name, facts[item.entity.table, item.noun], (_value(item.value),), item.document)
+        Stated(
+            item.entity.table,
+            item.entity.name,
+            facts[item.entity.table, item.noun],
+            (_value(item.value),),
+            item.document,
+        )
         for item in kept
     )
 
@@ -163,7 +167,7 @@ def _fact_kinds(
             noun=said_as,
             sentence="",
             values="" if number else _named_by(stated, named) or f"{table} {said_as}",
-            by="" if number else f"with the {said_as} {{}}",
+            by="" if number else f"whose {said_as} is {{}}",
             number=number,
         )
     return found
@@ -214,4 +218,3 @@ def _distinct(quotes: Sequence[Quote]) -> tuple[Quote, ...]:
             left[entity] += 1
             kept.append(quote)
     return tuple(kept)
-

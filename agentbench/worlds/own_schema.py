@@ -114,9 +114,7 @@ def _read_table(connection: sqlite3.Connection, name: str, report: Report) -> Ra
     cursor = connection.execute(f"SELECT * FROM {quote(name)}")
     names = [item[0] for item in cursor.description]
     values = list(zip(*cursor.fetchall(), strict=True))
-    columns = tuple(
-        column for index, item in enumerate(names) if (column := _column(item, values[index])) is not None
-    )
+    columns = tuple(column for index, item in enumerate(names) if (column := _column(item, values[index])) is not None)
     if not columns:
         return None
     kept = [column.name for column in columns]

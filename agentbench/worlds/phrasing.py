@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from random import Random
+from typing import NamedTuple
 
 from agentbench.config.tasks import Split
-from agentbench.worlds.domain import Domain, Kind, Table
+from agentbench.worlds.domain import Domain, Kind
 from agentbench.worlds.frames import FRAMES, frame_indexes
 from agentbench.worlds.hops import ApiHop, FactHop, FindHop, Hop, Input, QuoteHop
 from agentbench.worlds.names import plural
 from agentbench.worlds.views import Query, computed_word, superlative
+
+_SUBJECTS = ("who ", "which ", "how many ")
+"""Clauses that begin so and end with the entity are also questions as they stand."""
+
+
+class Given(NamedTuple):
+    """What stands for an input in a question; `noun` says what it is where it is no value but a phrase."""
+
+    text: str
+    noun: str = ""
 
 
 class Phraser:
@@ -21,7 +31,6 @@ class Phraser:
         self._domain = domain
         self._split = split
         self._rng = rng
-        self._quoted = {table.name for table in domain.tables if table.quoted}
         self.templates: list[str] = []
 
     def question(self, hops: Sequence[Hop], first: int) -> str:
@@ -31,32 +40,37 @@ class Phraser:
             return _sentence(self._frame("follow").format(np=self._final_phrase(hops, first)))
         asks = _clause(hop)
         if asks and self._rng.random() < 0.5:
-            return self._asking(asks.format(self._inputs(hops, len(hops) - 1, first)[0]))
+            return self._asking(asks, self._inputs(hops, len(hops) - 1, first)[0].text)
         return _sentence(self._plain(hops, first))
 
     def same(self, hop: Hop) -> str:
         """The last question again, about another entity."""
-        texts = [self._text(item) for item in hop.inputs]
-        return _sentence(self._frame("same").format(x=" and ".join(texts)))
+        x = " and ".join(self._text(item) for item in hop.inputs)
+        return _sentence(self._frame("same").format(x=x))
 
-    def missing(self, table: Table, noun: str, entity: str) -> str:
+    def missing(self, noun: str, item: Input) -> str:
         """A question about something that no source holds."""
-        x = f'"{entity}"' if table.quoted else entity
-        phrase = self._frame("of").format(noun=noun, x=x)
+        phrase = self._frame("of").format(noun=noun, x=self._text(item))
         return _sentence(self._frame("value").format(np=phrase))
 
-    def _asking(self, clause: str) -> str:
-        if self._split is Split.TRAIN and self._rng.random() < 0.3 and clause.startswith(("who ", "which ")):
+    def _asking(self, asks: str, x: str) -> str:
+        clause = asks.format(x)
+        if (
+            self._split is Split.TRAIN
+            and asks.startswith(_SUBJECTS)
+            and asks.endswith("{}")
+            and self._rng.random() < 0.3
+        ):
             self.templates.append(f"{self._domain.name}.ask/direct")
-            return _sentence(clause + "?")
+            return _sentence(f"{clause}?")
         return _sentence(self._frame("ask").format(ask=clause))
 
     def _plain(self, hops: Sequence[Hop], first: int) -> str:
         match hops[-1]:
             case ApiHop(query=query) if query.kind in (Kind.LIST, Kind.COUNT):
                 group = "list" if query.kind is Kind.LIST else "count"
-                texts = self._inputs(hops, len(hops) - 1, first)
-                return self._frame(group).format(things=things(query, texts))
+                given = self._inputs(hops, len(hops) - 1, first)
+                return self._frame(group).format(things=things(query, given))
             case ApiHop(query=query) if query.kind in (Kind.TOP, Kind.BOTTOM):
                 group = "entity"
             case FindHop() | QuoteHop():
@@ -79,49 +93,49 @@ class Phraser:
 
     def _phrase(self, hops: Sequence[Hop], index: int, first: int) -> str:
         """The answer of one hop as a noun phrase."""
-        hop, texts = hops[index], self._inputs(hops, index, first)
+        hop, given = hops[index], self._inputs(hops, index, first)
         match hop:
             case ApiHop(query=query) if query.kind is Kind.LOOKUP:
-                return self._frame("of").format(noun=query.view.fields[query.target].noun, x=texts[0])
+                return self._frame("of").format(noun=query.view.fields[query.target].noun, x=given[0].text)
             case ApiHop(query=query) if query.kind in (Kind.TOP, Kind.BOTTOM):
-                return self._ranked(query, texts)
+                return self._ranked(query, given)
             case ApiHop(query=query):
                 noun = query.view.fields[query.target].noun
-                by = conditions(query, texts)
+                by = conditions(query, given)
                 return self._frame("computed").format(
                     word=computed_word(query.kind), noun=noun, plural=query.view.table.plural, by=by
                 )
             case FactHop(stated=stated):
                 noun = plural(stated.fact.noun) if len(stated.values) > 1 else stated.fact.noun
-                return self._frame("of").format(noun=noun, x=texts[0])
+                return self._frame("of").format(noun=noun, x=given[0].text)
             case FindHop(stated=stated):
                 table = self._domain.table(stated.table)
-                by = condition(stated.fact.by, texts[0])
+                by = condition(stated.fact.by, given[0])
                 return self._frame("find").format(singular=table.singular, plural=table.plural, by=by)
             case QuoteHop(quote=quote):
                 table = self._domain.table(quote.table)
                 by = f"described as '{quote.text}'"
                 return self._frame("find").format(singular=table.singular, plural=table.plural, by=by)
 
-    def _ranked(self, query: Query, texts: Sequence[str]) -> str:
+    def _ranked(self, query: Query, given: Sequence[Given]) -> str:
         field, table = query.view.fields[query.target].field, query.view.table
         word = superlative(query.kind, field)
         group = "top" if word else "with"
         most = word or ("highest" if query.kind is Kind.TOP else "lowest")
         return self._frame(group).format(
-            most=most, noun=field.noun, singular=table.singular, plural=table.plural, by=conditions(query, texts)
+            most=most, noun=field.noun, singular=table.singular, plural=table.plural, by=conditions(query, given)
         )
 
-    def _inputs(self, hops: Sequence[Hop], index: int, first: int) -> list[str]:
-        texts = []
+    def _inputs(self, hops: Sequence[Hop], index: int, first: int) -> list[Given]:
+        given: list[Given] = []
         for item in hops[index].inputs:
             if item.source is None:
-                texts.append(self._text(item))
-            elif item.source >= first:
-                texts.append(self._phrase(hops, item.source, first))
-            else:
-                texts.append(f"that {self._noun(hops[item.source])}")
-        return texts
+                given.append(Given(self._text(item)))
+                continue
+            noun = self._noun(hops[item.source])
+            text = self._phrase(hops, item.source, first) if item.source >= first else f"that {noun}"
+            given.append(Given(text, noun))
+        return given
 
     def _noun(self, hop: Hop) -> str:
         if hop.gives in {table.name for table in self._domain.tables}:
@@ -135,9 +149,13 @@ class Phraser:
                 return hop.gives
 
     def _text(self, item: Input) -> str:
-        table, _, column = item.column.partition(".")
-        named = table in self._quoted and column == self._domain.table(table).key
-        return f'"{item.value}"' if named else str(item.value)
+        name, _, column = item.column.partition(".")
+        table = self._domain.table(name)
+        if column != table.key:
+            return str(item.value)
+        if table.field(column).type != "TEXT":
+            return f"{table.singular} {item.value}"
+        return f'"{item.value}"' if table.quoted else str(item.value)
 
     def _frame(self, group: str) -> str:
         index = self._rng.choice(frame_indexes(group, self._split))
@@ -145,25 +163,28 @@ class Phraser:
         return FRAMES[group][index]
 
 
-def things(query: Query, texts: Sequence[str]) -> str:
+def things(query: Query, given: Sequence[Given]) -> str:
     """The rows that match: `films directed by X longer than 90 minutes`."""
-    return f"{query.view.table.plural} {conditions(query, texts)}"
+    return f"{query.view.table.plural} {conditions(query, given)}"
 
 
-def conditions(query: Query, texts: Sequence[str]) -> str:
+def conditions(query: Query, given: Sequence[Given]) -> str:
     """The conditions behind a noun: `directed by X longer than 90 minutes`."""
     fields = query.view.fields
-    parts = [condition(fields[name].field.by, text) for name, text in zip(query.by, texts, strict=False)]
+    parts = [condition(fields[name].by, item) for name, item in zip(query.by, given, strict=False)]
     if query.over:
-        parts.append(condition(fields[query.over].field.over, texts[-1]))
-    return " ".join(parts)
+        parts.append(condition(fields[query.over].over, given[-1]))
+    joined = parts[0]
+    for part in parts[1:]:
+        joined += f" and {part}" if part.startswith("whose ") else f" {part}"
+    return joined
 
 
-def condition(pattern: str, text: str) -> str:
-    """One condition filled in: `with the code {}` becomes `with the code 33`, but `with that code`."""
-    if text.startswith(("that ", "the ")):
-        pattern = re.sub(r"\bthe (?:[^{]* )?\{\}", "{}", pattern)
-    return pattern.format(text)
+def condition(pattern: str, given: Given) -> str:
+    """One condition filled in: `with the code 33`, but `with that code` and `with the code of X`."""
+    if given.noun:
+        pattern = pattern.replace(f"the {given.noun} {{}}", "{}").replace("the {}", "{}")
+    return pattern.format(given.text)
 
 
 def _clause(hop: Hop) -> str:

@@ -13,7 +13,7 @@ from agentbench.worlds.domain import Domain, Kind, Value
 from agentbench.worlds.drafts import Draft
 from agentbench.worlds.hops import ApiHop, Drop, Hop
 
-MOST_WORDS = 40
+MOST_WORDS = 30
 """Longest question, in words."""
 MOST_CHARACTERS = 240
 """Longest answer, in characters."""
@@ -47,8 +47,8 @@ def task(domain: Domain, draft: Draft, split: Split, granularity: Granularity) -
         if len(turn.query.split()) > MOST_WORDS:
             raise Drop("question too long")
         turns.append(Turn(turn.query, gold))
-    rules = (draft.policy.rule,) if draft.policy else ()
-    allowed = TOOLS[draft.availability]
+    rules = (draft.terms.policy.rule,) if draft.terms.policy else ()
+    allowed = TOOLS[draft.terms.availability]
     return Task("", "m3", domain.name, tuple(turns), rules, allowed, _data(draft, split, granularity))
 
 
@@ -96,11 +96,11 @@ def _data(draft: Draft, split: Split, granularity: Granularity) -> dict[str, Any
     mentioned = [entity for hop in draft.hops for entity in entities(hop)]
     return {
         "scenario": draft.scenario.value,
-        "tool_availability": draft.availability.value,
+        "tool_availability": draft.terms.availability.value,
         "hops": len(draft.hops),
         "templates": list(dict.fromkeys(draft.templates)),
         "entities": [f"{column}:{value}" for column, value in dict.fromkeys((*mentioned, *draft.extra))],
         "split": split.value,
         "granularity": granularity.value,
-        "policy": draft.policy.family if draft.policy else "",
+        "policy": draft.terms.policy.family if draft.terms.policy else "",
     }

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from agentbench.tools.sql.spec import Column, Endpoint, Universe
 from agentbench.worlds.domain import Domain, Field, Kind, Link, QuerySpec, Table
+from agentbench.worlds.names import free
 
 
 class ViewField(NamedTuple):
@@ -19,6 +20,8 @@ class ViewField(NamedTuple):
     noun: str
     field: Field
     expression: str
+    by: str
+    over: str
     parent: str = ""
     """Name of the column in the linked table it comes from; empty for the table's own."""
 
@@ -81,38 +84,47 @@ def views(domain: Domain) -> dict[str, View]:
     found: dict[str, View] = {}
     for table in domain.tables:
         sql = quote(table.sql_name)
-        own = {field.name: ViewField(field.name, field.noun, field, f"{sql}.{quote(field.sql_name)}") for field in table.fields}
+        own = {
+            field.name: ViewField(field.name, field.noun, field, f"{sql}.{quote(field.sql_name)}", field.by, field.over)
+            for field in table.fields
+        }
         found[table.name] = View(table.name, table, sql, own)
+    for table in domain.tables:
         for link in table.links:
             view = _joined(found[table.name], domain.table(link.table), link)
-            found[view.id if view.id not in found else f"{view.id}_by_{link.field}"] = view
-    return {name: view._replace(id=name) for name, view in found.items()}
+            name = view.id if view.id not in found else free(f"{view.id}_by_{link.field}", found)
+            found[name] = view._replace(id=name)
+    return found
 
 
 def _joined(view: View, parent: Table, link: Link) -> View:
     alias = quote(parent.sql_name if parent.name != view.table.name else f"{parent.sql_name} linked")
     fields = dict(view.fields)
     for field in parent.fields:
-        name, noun = _parent_name(field, parent, link, view.fields)
-        if name:
-            fields[name] = ViewField(name, noun, field, f"{alias}.{quote(field.sql_name)}", field.name)
+        found = _parent_field(field, parent, link, view.fields, f"{alias}.{quote(field.sql_name)}")
+        if found is not None:
+            fields[found.name] = found
     joined_on = parent.field(link.parent_field or parent.key).sql_name
     child = view.fields[link.field].expression
     source = f"{view.source} JOIN {quote(parent.sql_name)} AS {alias} ON {child} = {alias}.{quote(joined_on)}"
     return View(f"{view.table.name}_with_{parent.name}", view.table, source, fields, link)
 
 
-def _parent_name(field: Field, parent: Table, link: Link, own: dict[str, ViewField]) -> tuple[str, str]:
-    """Name and noun of a linked table's column; an empty name where the own table has the same values."""
-    label = link.label or parent.singular.replace(" ", "_")
-    said = label.replace("_", " ")
+def _parent_field(
+    field: Field, parent: Table, link: Link, own: dict[str, ViewField], expression: str
+) -> ViewField | None:
+    """A linked table's column as the view has it; `None` where the own table has the same values."""
     if field.name == (link.parent_field or parent.key):
-        return ("", "")
-    if field.name == parent.key:
-        return (label, said) if label not in own else (f"{label}_{field.name}", said)
+        return None
+    label = link.label or parent.singular.replace(" ", "_")
+    noun, is_name = label.replace("_", " "), field.name == parent.key
     if link.label or field.name in own:
-        return (f"{label}_{field.name}", f"{said} {field.noun}")
-    return (field.name, field.noun)
+        name = label if is_name and label not in own else free(f"{label}_{field.name}", own)
+        noun = noun if is_name else f"{noun} {field.noun}"
+        return ViewField(
+            name, noun, field, expression, f"whose {noun} is {{}}", f"whose {noun} is above {{}}", field.name
+        )
+    return ViewField(field.name, field.noun, field, expression, field.by, field.over, field.name)
 
 
 def universes(all_views: dict[str, View]) -> tuple[Universe, ...]:
@@ -149,7 +161,9 @@ def _view_for(spec: QuerySpec, all_views: dict[str, View]) -> View:
 
 def _query(spec: QuerySpec, view: View) -> Query:
     name = endpoint_name(spec, view)
-    endpoint = Endpoint(name, _description(spec, view), _sql(spec, view), _parameters(spec, view), _result_key(spec, view))
+    endpoint = Endpoint(
+        name, _description(spec, view), _sql(spec, view), _parameters(spec, view), _result_key(spec, view)
+    )
     return Query(spec.kind, view, spec.by, spec.target, spec.over, endpoint)
 
 
@@ -231,7 +245,9 @@ def _sql(spec: QuerySpec, view: View) -> str:
             order = "DESC" if spec.kind is Kind.TOP else "ASC"
             return f"SELECT {key}{where} AND {target} IS NOT NULL ORDER BY {target} {order}, {key} LIMIT 1"
         case _:
-            return f"SELECT {_SQL[spec.kind].format(target)}{where}"
+            sums_reals = spec.kind is Kind.SUM and fields[spec.target].field.type == "REAL"
+            pattern = "ROUND(SUM({}), 2)" if sums_reals else _SQL[spec.kind]
+            return f"SELECT {pattern.format(target)}{where}"
 
 
 _JSON_TYPES = {"TEXT": "string", "INTEGER": "integer", "REAL": "number"}

@@ -26,6 +26,8 @@ def run(config, folder):
         case 5: raise errors.PreflightError("no server", "start one")
         case 6: raise errors.GateFailed("idle agent scores 0.5")
         case 7: time.sleep(60)
+        case 8:
+            while True: app.show("words " * 99)
     (folder / "payload").touch()
 
 sys.exit(app.main(app.Entry("rollout", "Rolls.", "RolloutConfig", run)))
@@ -113,6 +115,14 @@ def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m agentbench.rollout --help | true; echo ${{PIPESTATUS[0]}}"
     done = ended(["bash", "-c", command], tmp_path)
     assert (done.out, done.err) == ("0\n", "")
+
+
+def test_a_run_that_nobody_reads_is_interrupted(tmp_path: Path, entry: list[str]) -> None:
+    done = ended(["bash", "-c", f"{' '.join(entry)} seed=8 | head -1; echo ${{PIPESTATUS[0]}}"], tmp_path)
+    assert done.out == "running 8\n4\n"
+    assert done.err.startswith("error: nobody reads the output any more") and "Traceback" not in done.err
+    (record,) = (tmp_path / "outputs" / "rollout").glob("*/run.json")
+    assert json.loads(record.read_text())["exit_code"] == 4
 
 
 def test_hydra_s_own_flags_still_work(tmp_path: Path) -> None:

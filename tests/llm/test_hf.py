@@ -214,13 +214,41 @@ def test_a_crash_reaches_all_who_wait_for_it_and_no_one_after(model: PreTrainedM
     assert isinstance(first, LlmError) and isinstance(second, LlmError)
 
 
-def test_a_request_nobody_waits_for_any_more_harms_no_other(model: PreTrainedModel) -> None:
+class Waits(Qwen3ForCausalLM):
+    """Says when it is asked, and answers when it is allowed to."""
+
+    asked, allowed = threading.Event(), threading.Event()
+
+    def forward(self, **given: Any) -> Any:  # type: ignore[override]
+        """The model's own, later."""
+        self.asked.set()
+        self.allowed.wait(10)
+        return super().forward(**given)
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_a_request_nobody_waits_for_any_more_harms_no_other(model: PreTrainedModel, under_way: bool) -> None:
+    waits = Waits(model.config).double().eval()
+
     async def ask(llm: HfLlm) -> Generation:
-        given_up = asyncio.create_task(llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)))
-        kept = asyncio.create_task(llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)))
+        request = Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)
+        given_up, kept = (asyncio.create_task(llm.generate(request)) for _ in range(2))
+        await (asyncio.to_thread(waits.asked.wait, 10) if under_way else asyncio.sleep(0))
+        given_up.cancel()
+        waits.allowed.set()
+        return await kept
+
+    assert 1 <= len(use(waits, ask).completion_ids) <= 3
+
+
+def test_all_may_give_up(model: PreTrainedModel) -> None:
+    async def ask(llm: HfLlm) -> Generation:
+        request = Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0)
+        given_up = asyncio.create_task(llm.generate(request))
         await asyncio.sleep(0)
         given_up.cancel()
-        return await kept
+        await asyncio.sleep(0.01)
+        return await llm.generate(request)
 
     assert 1 <= len(use(model, ask).completion_ids) <= 3
 

@@ -70,6 +70,7 @@ def test_json_is_read_without_its_punctuation() -> None:
         "handle films_1 num_records 3"
     )
     assert flattened("no JSON") == "no JSON"
+    assert flattened("[" * 900 + "]" * 900) == "[" * 900 + "]" * 900  # too deep to be worth reading
 
 
 def test_control_tokens_are_distinct() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agentbench.errors import PreflightError
@@ -79,13 +81,15 @@ def test_spans_of_no_steps_are_the_prompt(tokenizer: Tokenizer) -> None:
 
 
 def test_sampled_tokens_are_kept_although_encoding_would_give_others(tokenizer: Tokenizer) -> None:
-    text = "<|call|>director_of<|arg|>title<|is|>Heat<|end|>"
-    letters = tuple(tokenizer.encode(letter, control=False)[0] for letter in "director_of")
-    whole = tokenizer.encode(text, control=True)
-    ids = (whole[0], *letters, *whole[1 + len(tokenizer.encode("director_of", control=False)) :])
-    template = TokenTemplate(Tiny(), tokenizer)
+    usual = tuple(index for piece in Tiny().action(CALL) for index in tokenizer.encode(*piece))
+    text = tokenizer.decode(usual)
+    ids = tuple(
+        index for part in re.split(r"(<\|\w+\|>)|", text) if part for index in tokenizer.encode(part, control=True)
+    )
     generation = Generation("agent", text.removesuffix("<|end|>"), completion_ids=ids)
-    assert template.spans(history(step(CALL, generation)))[1].ids == ids
+    template = TokenTemplate(Tiny(), tokenizer)
+    assert template.spans(history(step(CALL, generation)))[1].ids == ids != usual  # one token per letter
+    assert template.spans(history(step(CALL, generation, actor=Actor.EXPERT)))[1].ids == usual
 
 
 def test_a_missing_ending_is_added_once(tokenizer: Tokenizer) -> None:

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentbench.errors import DataError, PreflightError
@@ -59,6 +59,7 @@ def test_nothing_in_a_query_is_syntax(retriever: Bm25Retriever, query: str) -> N
     assert ids(retriever, query, 1) == ["neon"]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=60))
 def test_any_text_can_be_asked(retriever: Bm25Retriever, query: str) -> None:
     assert set(ids(retriever, query)) <= {"iron", "neon", "rust", "café"}

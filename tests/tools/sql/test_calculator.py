@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentbench.errors import ToolError
@@ -44,6 +44,7 @@ def test_what_has_no_result_is_a_tool_error(operation: str, first: float, second
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(OPERATIONS)), NUMBERS, NUMBERS)
 def test_any_two_numbers_give_a_finite_number_or_a_tool_error(operation: str, first: float, second: float) -> None:
     try:

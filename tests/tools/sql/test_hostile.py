@@ -7,6 +7,8 @@ import json
 import re
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,20 @@ def tables(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[tuple[Any, ...]
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def opened(columns: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> Iterator[tuple[Database, Universe]]:
+    """A database of one table; afterwards its folder must hold the same bytes and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.sqlite"
+        universe = build(path, columns, rows)
+        before = path.read_bytes()
+        database = Database(path, 5.0)
+        yield database, universe
+        database.close()
+        assert path.read_bytes() == before
+        assert [entry.name for entry in Path(folder).iterdir()] == ["t.sqlite"]
 
 
 def build(path: Path, columns: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> Universe:
@@ -96,20 +112,13 @@ def step(data: st.DataObject, tools: list[Tool], handles: list[str], columns: li
 @given(st.data())
 def test_any_chain_of_calls_over_any_table_gives_json_or_a_tool_error(data: st.DataObject) -> None:
     columns, rows = data.draw(tables())
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "t.sqlite"
-        universe = build(path, columns, rows)
-        before = path.read_bytes()
-        database = Database(path, 5.0)
-        make = data.draw(st.sampled_from([slot_filling_tools, selection_tools]))
+    make = data.draw(st.sampled_from([slot_filling_tools, selection_tools]))
+    with opened(columns, rows) as (database, universe):
         tools = list(make(database, (universe,), 2))
         asyncio.run(tools[0].call({"tool_universe_id": "t"}))
         handles = ["t_1"]
         for _ in range(data.draw(st.integers(1, 8))):
             step(data, tools, handles, [name for name, _ in columns])
-        database.close()
-        assert path.read_bytes() == before
-        assert [entry.name for entry in Path(folder).iterdir()] == ["t.sqlite"]
 
 
 COMPARE = {
@@ -120,33 +129,34 @@ COMPARE = {
 }
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.none() | st.integers(-5, 5), max_size=12),
-    st.sampled_from(list(COMPARE)),
-    st.integers(-5, 5),
-    st.booleans(),
-)
-def test_filters_sorts_and_lists_agree_with_plain_python(
-    cells: list[int | None], condition: str, value: int, ascending: bool
-) -> None:
-    kept = [cell for cell in cells if cell is not None and COMPARE[condition](cell, value)]
-    with tempfile.TemporaryDirectory() as folder:
-        universe = build(Path(folder) / "t.sqlite", [("x", "INTEGER")], [(cell,) for cell in cells])
-        database = Database(Path(folder) / "t.sqlite", 5.0)
+INTEGERS = st.lists(st.none() | st.integers(-5, 5), max_size=12)
+
+
+def play(cells: list[int | None], calls: list[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """The results of slot_filling calls on a table of one column `x`, open as `t_1`."""
+    with opened([("x", "INTEGER")], [(cell,) for cell in cells]) as (database, universe):
         tools = {tool.spec.name: tool for tool in slot_filling_tools(database, (universe,), 12)}
+        asyncio.run(tools["get_data"].call({"tool_universe_id": "t"}))
+        for name, arguments in calls:
+            yield json.loads(asyncio.run(tools[name].call({"key_name": "x", **arguments})).text)
 
-        def call(name: str, **arguments: object) -> dict[str, Any]:
-            return json.loads(asyncio.run(tools[name].call(arguments)).text)
 
-        call("get_data", tool_universe_id="t")
-        assert call("filter_data", data_label="t_1", key_name="x", value=value, condition=condition)[
-            "num_records"
-        ] == len(kept)
-        assert call("retrieve_data", data_label="filtered_t_2", key_name="x") == {"x": kept}
-        call("sort_data", data_label="filtered_t_2", key_name="x", ascending=ascending)
-        ordered = sorted(kept, reverse=not ascending)
-        assert call("retrieve_data", data_label="sorted_t_3", key_name="x") == {"x": ordered}
-        unique = call("retrieve_data", data_label="sorted_t_3", key_name="x", distinct=True)
-        assert unique == {"x": list(dict.fromkeys(ordered))}
-        database.close()
+@settings(max_examples=60, deadline=None)
+@given(INTEGERS, st.sampled_from(list(COMPARE)), st.integers(-5, 5))
+def test_filters_keep_what_plain_python_keeps(cells: list[int | None], condition: str, value: int) -> None:
+    kept = [cell for cell in cells if cell is not None and COMPARE[condition](cell, value)]
+    keep = ("filter_data", {"data_label": "t_1", "value": value, "condition": condition})
+    peek, listed = play(cells, [keep, ("retrieve_data", {"data_label": "filtered_t_2"})])
+    assert peek["num_records"] == len(kept)
+    assert listed == {"x": kept}
+
+
+@settings(max_examples=60, deadline=None)
+@given(INTEGERS, st.booleans())
+def test_sorted_lists_and_their_different_values_are_plain_pythons(cells: list[int | None], ascending: bool) -> None:
+    present = sorted((cell for cell in cells if cell is not None), reverse=not ascending)
+    sort = ("sort_data", {"data_label": "t_1", "ascending": ascending})
+    get = {"data_label": "sorted_t_2"}
+    _, listed, unique = play(cells, [sort, ("retrieve_data", get), ("retrieve_data", {**get, "distinct": True})])
+    assert listed == {"x": present + [None] * (len(cells) - len(present))}
+    assert unique == {"x": list(dict.fromkeys(present))}
