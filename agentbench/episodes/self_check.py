@@ -114,8 +114,8 @@ async def _probe(
 
 
 def is_answerable(task: Task) -> bool:
-    """Whether every turn of the task has an answer."""
-    return all(turn.gold.answer.type is not AnswerType.UNANSWERABLE for turn in task.turns)
+    """Whether any turn of the task has an answer; refusing every turn is then wrong."""
+    return any(turn.gold.answer.type is not AnswerType.UNANSWERABLE for turn in task.turns)
 
 
 def _within(found: Rate, limits: tuple[float, float]) -> bool:

@@ -30,7 +30,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(r"^\s*(?:the )?(?:final )?answer(?: is)?\s*[:\-]?\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 class AnswerScorer:
@@ -76,7 +76,7 @@ def normalise(text: str) -> str:
 
 
 def _same_number(given: str, gold: float) -> bool:
-    numbers = [match for match in _NUMBER.findall(given) if any(char.isdigit() for char in match)]
+    numbers = _NUMBER.findall(given)
     if len(numbers) != 1:
         return False
     value = float(numbers[0].replace(",", ""))

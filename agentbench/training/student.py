@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transformers import AutoTokenizer
+from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.config.model import HfModel, TinyModel
 from agentbench.config.stage import SftStage
@@ -16,7 +17,7 @@ from agentbench.templates.tiny import CONTROL_TOKENS, END, PAD, Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training.progress import Report
-from agentbench.training.sft import SftResult, Trainee, train_sft
+from agentbench.training.sft import ScoredTokensTrainer, SftResult, Trainee, train_sft
 from agentbench.training.tiny import Architecture, CopyingTask, new_student, teach_copying, train_tokenizer
 from agentbench.training_data.sft import SftRows, sft_rows
 from agentbench.types import Trajectory, record
@@ -63,7 +64,7 @@ def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Re
         report("learning to copy (share right)", step, copying.steps, share)
 
     teach_copying(model, copying, recipe.seed, copied)
-    return _tuned(Trainee(model, tokenizer), rows, recipe, report)
+    return _tuned(Trainee(model, tokenizer), rows, recipe, report, ScoredTokensTrainer)
 
 
 def train_given(config: HfModel, rows: SftRows, recipe: Recipe, report: Report) -> Trained:
@@ -76,14 +77,24 @@ def train_given(config: HfModel, rows: SftRows, recipe: Recipe, report: Report) 
     _useful(rows)
     model = load_hf(config.path, config.adapter, config.dtype, config.device).requires_grad_(True)
     tokenizer = AutoTokenizer.from_pretrained(config.path)
-    return _tuned(Trainee(model, tokenizer), rows, recipe, report)
+    return _tuned(Trainee(model, tokenizer), rows, recipe, report, SFTTrainer)
 
 
-def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report) -> Trained:
+def _tuned(
+    trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trainer_class: type[SFTTrainer]
+) -> Trained:
     def step(number: int, last: int, loss: float) -> None:
         report("learning from trajectories (loss)", number, last, loss)
 
-    result = train_sft(trainee, rows.rows, recipe.stage, recipe.seed, folder=recipe.folder / "trainer", report=step)
+    result = train_sft(
+        trainee,
+        rows.rows,
+        recipe.stage,
+        recipe.seed,
+        folder=recipe.folder / "trainer",
+        report=step,
+        trainer_class=trainer_class,
+    )
     trainee.model.save_pretrained(str(recipe.folder))
     trainee.tokenizer.save_pretrained(str(recipe.folder))
     tokens = sum(len(row.input_ids) for row in rows.rows)

@@ -31,7 +31,7 @@ from agentbench.worlds.manifest import Manifest, World, read_world
 from agentbench.worlds.replay import Replay
 from agentbench.worlds.views import queries, universes, views
 
-VERSION = 1
+VERSION = 2
 """Counts up when the same input gives other worlds; part of every fingerprint."""
 
 Report = Callable[[str], None]

@@ -33,6 +33,8 @@ _WEIGHTS = {
     Kind.MAX: 1,
     Kind.MIN: 1,
 }
+_LIST_WEIGHT = 4
+"""How much rather than another query a list is asked for about an earlier answer: what else is there?"""
 _QUOTE_SHARE = 0.12
 """How often a document is asked for by a sentence where that is possible."""
 
@@ -56,7 +58,8 @@ class Chains:
         queries = self._queries[leading]
         if not queries:
             raise Drop("no API questions")
-        kind = self._rng.choices(list(queries), [_WEIGHTS[kind] for kind in queries])[0]
+        weights = [len(queries[kind]) if leading else _WEIGHTS[kind] for kind in queries]
+        kind = self._rng.choices(list(queries), weights)[0]
         return self._asked(self._rng.choice(queries[kind]))
 
     def start_rag(self, *, leading: bool = False) -> Hop:
@@ -77,10 +80,9 @@ class Chains:
         ways = self._knowledge.ways(gives, value)
         if not ways:
             raise Drop("answer leads nowhere in the database")
-        query, column = self._rng.choice(ways)
-        hop = self._ask(query, column, value, len(hops) - 1)
-        _check_new(hops, hop)
-        return hop
+        weights = [_LIST_WEIGHT if query.kind is Kind.LIST else 1 for query, _ in ways]
+        query, column = self._rng.choices(ways, weights)[0]
+        return _unsaid(hops, self._ask(query, column, value, len(hops) - 1))
 
     def then_rag(self, hops: Hops) -> Hop:
         """A document question about the last hop's answer."""
@@ -97,7 +99,8 @@ class Chains:
         if not ways:
             raise Drop("answer leads nowhere in the documents")
         hop = self._rng.choice(ways)
-        _check_new(hops, hop)
+        if set(hop.values) & _said(hops):
+            raise Drop("asks for what was said")
         return hop
 
     def like(self, hops: Hops) -> Hop:
@@ -207,8 +210,12 @@ def _said(hops: Hops) -> set[Value]:
     return {item.value for hop in hops for item in hop.inputs} | {value for hop in hops for value in hop.values}
 
 
-def _check_new(hops: Hops, hop: Hop) -> None:
-    """Refuses a hop whose answer is a name that the question or an earlier answer said."""
-    computes = isinstance(hop, ApiHop) and not hop.query.output
-    if not computes and set(hop.values) & _said(hops):
-        raise Drop("asks for what was said")
+def _unsaid(hops: Hops, hop: ApiHop) -> ApiHop:
+    """The hop without those items of a list that the task said before; other answers may not have been said."""
+    said = _said(hops)
+    left = tuple(value for value in hop.values if value not in said)
+    if not hop.query.output or left == hop.values:
+        return hop
+    if hop.query.kind is Kind.LIST and left:
+        return hop._replace(values=left, others=True)
+    raise Drop("asks for what was said")

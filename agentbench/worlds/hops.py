@@ -34,6 +34,8 @@ class ApiHop(NamedTuple):
     query: Query
     inputs: tuple[Input, ...]
     values: tuple[Value, ...]
+    others: bool = False
+    """Whether the answer leaves out what the task said before: `the other films directed by that director`."""
 
     @property
     def gives(self) -> str:

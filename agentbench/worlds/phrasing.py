@@ -66,11 +66,11 @@ class Phraser:
         return _sentence(self._frame("ask").format(ask=clause))
 
     def _plain(self, hops: Sequence[Hop], first: int) -> str:
-        match hops[-1]:
-            case ApiHop(query=query) if query.kind in (Kind.LIST, Kind.COUNT):
+        last = len(hops) - 1
+        match hops[last]:
+            case ApiHop(query=query) as hop if query.kind in (Kind.LIST, Kind.COUNT):
                 group = "list" if query.kind is Kind.LIST else "count"
-                given = self._inputs(hops, len(hops) - 1, first)
-                return self._frame(group).format(things=things(query, given))
+                return self._frame(group).format(things=things(hop, self._inputs(hops, last, first)))
             case ApiHop(query=query) if query.kind in (Kind.TOP, Kind.BOTTOM):
                 group = "entity"
             case FindHop() | QuoteHop():
@@ -79,15 +79,14 @@ class Phraser:
                 group = "plural"
             case _:
                 group = "value"
-        return self._frame(group).format(np=self._phrase(hops, len(hops) - 1, first))
+        return self._frame(group).format(np=self._phrase(hops, last, first))
 
     def _final_phrase(self, hops: Sequence[Hop], first: int) -> str:
         last = len(hops) - 1
-        match hops[-1]:
-            case ApiHop(query=query) if query.kind is Kind.LIST:
-                return f"the {things(query, self._inputs(hops, last, first))}"
-            case ApiHop(query=query) if query.kind is Kind.COUNT:
-                return f"the number of {things(query, self._inputs(hops, last, first))}"
+        match hops[last]:
+            case ApiHop(query=query) as hop if query.kind in (Kind.LIST, Kind.COUNT):
+                matching = things(hop, self._inputs(hops, last, first))
+                return f"the {matching}" if query.kind is Kind.LIST else f"the number of {matching}"
             case _:
                 return self._phrase(hops, last, first)
 
@@ -163,9 +162,10 @@ class Phraser:
         return FRAMES[group][index]
 
 
-def things(query: Query, given: Sequence[Given]) -> str:
+def things(hop: ApiHop, given: Sequence[Given]) -> str:
     """The rows that match: `films directed by X longer than 90 minutes`."""
-    return f"{query.view.table.plural} {conditions(query, given)}"
+    other = "other " if hop.others else ""
+    return f"{other}{hop.query.view.table.plural} {conditions(hop.query, given)}"
 
 
 def conditions(query: Query, given: Sequence[Given]) -> str:

@@ -6,14 +6,15 @@ document it has to, and the last call of each turn shows the answer, at each gra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
 from agentbench.config.env import Granularity
 from agentbench.envs.tool_env import ToolEnv
+from agentbench.tasks.answers import number_text
 from agentbench.tasks.gold import REFERENCE
 from agentbench.tools import Tool
 from agentbench.tools.retriever.bm25 import Bm25Retriever
@@ -60,17 +61,21 @@ class Replay:
         Raises:
             Drop: a call fails, a search misses its document, or the tools give another answer than the plan.
         """
-        env = ToolEnv((*self._tools(granularity), *self._search), enforce_rules=True)
+        env = ToolEnv(self.tools(granularity), enforce_rules=True)
         await env.reset(task)
-        observed: list[Any] = []
+        done: list[_Done] = []
         for turn in task.turns:
-            before = len(observed)
+            before = len(done)
             for action in turn.gold.actions:
-                observed.append(await _carry_out(env, action.calls[0], observed))
-            _compare(turn.gold, observed[before:])
+                done.append(await _carry_out(env, action.calls[0], done))
+            _compare(turn.gold, done[:before], done[before:])
             await env.step(Final(""))
 
-    def _tools(self, granularity: Granularity) -> tuple[Tool, ...]:
+    def tools(self, granularity: Granularity) -> tuple[Tool, ...]:
+        """The tools of one episode: API tools of the granularity, and document search."""
+        return (*self._api(granularity), *self._search)
+
+    def _api(self, granularity: Granularity) -> tuple[Tool, ...]:
         match granularity:
             case Granularity.REST:
                 return self._rest
@@ -80,36 +85,46 @@ class Replay:
                 return selection_tools(self._database, self._universes, _SHOWN_VALUES)
 
 
-async def _carry_out(env: ToolEnv, call: ToolCall, observed: list[Any]) -> Any:
-    arguments = {name: _resolved(value, observed) for name, value in call.arguments.items()}
-    step = await env.step(CallTools((ToolCall(call.name, arguments),)))
+class _Done(NamedTuple):
+    """A gold call with its references filled in, and the JSON it gave."""
+
+    call: ToolCall
+    result: dict[str, Any]
+
+
+async def _carry_out(env: ToolEnv, gold: ToolCall, done: Sequence[_Done]) -> _Done:
+    call = ToolCall(gold.name, {name: _resolved(value, done) for name, value in gold.arguments.items()})
+    step = await env.step(CallTools((call,)))
     if step.observation.outcome is not Outcome.OK:
         raise Drop(f"{call.name} gives {step.observation.outcome}")
-    return orjson.loads(step.observation.text)
+    return _Done(call, orjson.loads(step.observation.text))
 
 
-def _resolved(value: Any, observed: list[Any]) -> Any:
+def _resolved(value: Any, done: Sequence[_Done]) -> Any:
     match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if not match:
         return value
-    found = observed[int(match[1]) - 1]
+    found: Any = done[int(match[1]) - 1].result
     for part in match[2].split(".")[1:]:
         found = found[int(part)] if isinstance(found, list) else found[part]
     return found
 
 
-def _compare(gold: Gold, observed: list[Any]) -> None:
-    searches = [result["results"] for result in observed if "results" in result]
+def _compare(gold: Gold, earlier: Sequence[_Done], now: Sequence[_Done]) -> None:
+    if not now:
+        return
+    searches = [item.result["results"] for item in now if item.call.name == "retrieve_documents"]
     for document, hits in zip(gold.documents, searches, strict=True):
         if document not in [hit["id"] for hit in hits]:
             raise Drop("the search misses its document")
-    if not observed:
-        return
-    last = observed[-1]
-    if "results" in last:
-        _compare_document(gold, last["results"])
-    elif not _shows(gold.answer, last):
+    if now[-1].call.name == "retrieve_documents":
+        _compare_document(gold, searches[-1])
+    elif not _shows(gold.answer, now[-1].result, {*_arguments(earlier), *_arguments(now)}):
         raise Drop("tools and plan disagree")
+
+
+def _arguments(done: Sequence[_Done]) -> Iterator[str]:
+    return (str(value) for item in done for value in item.call.arguments.values())
 
 
 def _compare_document(gold: Gold, hits: list[dict[str, str]]) -> None:
@@ -123,15 +138,16 @@ def _texts(answer: Answer) -> Iterator[str]:
         case tuple() as values:
             yield from values
         case float() as number:
-            yield str(int(number)) if number.is_integer() else str(number)
+            yield number_text(number)
         case value:
             yield str(value)
 
 
-def _shows(answer: Answer, result: dict[str, Any]) -> bool:
-    values = [result["result"]] if "result" in result else next(iter(result.values()))
-    if not isinstance(values, list) or not values:
-        return False
-    if answer.type is AnswerType.ITEMS:
-        return isinstance(answer.value, tuple) and sorted(map(str, values)) == sorted(answer.value)
-    return bool(values[0] == answer.value)
+def _shows(answer: Answer, result: dict[str, Any], said: set[str]) -> bool:
+    """Whether a result is the answer; of items it may hold more, if the task said them before."""
+    first = next(iter(result.values()))
+    values = first if isinstance(first, list) else [first]
+    if answer.type is not AnswerType.ITEMS or not isinstance(answer.value, tuple):
+        return bool(values) and bool(values[0] == answer.value)
+    texts, items = [str(value) for value in values], set(answer.value)
+    return items <= set(texts) and len(texts) == len(set(texts)) and set(texts) - items <= said

@@ -15,6 +15,8 @@ from agentbench.worlds.hops import ApiHop, Drop, Hop
 
 MOST_WORDS = 30
 """Longest question, in words."""
+MOST_STEPS = 11
+"""Longest gold episode, answers counted: below the environment's default horizon."""
 MOST_CHARACTERS = 240
 """Longest answer, in characters."""
 
@@ -47,6 +49,8 @@ def task(domain: Domain, draft: Draft, split: Split, granularity: Granularity) -
         if len(turn.query.split()) > MOST_WORDS:
             raise Drop("question too long")
         turns.append(Turn(turn.query, gold))
+    if len(compiler.calls) + len(turns) > MOST_STEPS:
+        raise Drop("too many steps")
     rules = (draft.terms.policy.rule,) if draft.terms.policy else ()
     allowed = TOOLS[draft.terms.availability]
     return Task("", "m3", domain.name, tuple(turns), rules, allowed, _data(draft, split, granularity))

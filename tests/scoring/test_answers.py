@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import sampled_from, text
 
 from agentbench.scoring.answers import answer_is_right, is_refusal, normalise
 from agentbench.types import Answer, AnswerType
@@ -15,7 +17,7 @@ NONE = Answer(AnswerType.UNANSWERABLE)
 
 
 @pytest.mark.parametrize(
-    ("given", "gold", "right"),
+    ("said", "gold", "right"),
     [
         ("wild bunch", TEXT, True),
         ("Answer: “The Wild Bunch”.", TEXT, True),
@@ -27,6 +29,8 @@ NONE = Answer(AnswerType.UNANSWERABLE)
         ("1995", YEAR, False),
         ("1994 or 1995", YEAR, False),
         ("nineteen ninety-four", YEAR, False),
+        (".5", Answer(AnswerType.NUMBER, 0.5), True),
+        ("1.1082e3", Answer(AnswerType.NUMBER, 1108.2), True),
         ("101.33", MEAN, True),
         ("101.5", MEAN, False),
         ("-101.3333", MEAN, False),
@@ -40,8 +44,8 @@ NONE = Answer(AnswerType.UNANSWERABLE)
         ("Stroud", NONE, False),
     ],
 )
-def test_an_answer_is_judged_by_the_type_of_the_gold_one(given: str, gold: Answer, right: bool) -> None:
-    assert answer_is_right(given, gold) is right
+def test_an_answer_is_judged_by_the_type_of_the_gold_one(said: str, gold: Answer, right: bool) -> None:
+    assert answer_is_right(said, gold) is right
 
 
 def test_items_separated_by_commas_are_read_when_no_item_holds_one() -> None:
@@ -50,6 +54,12 @@ def test_items_separated_by_commas_are_read_when_no_item_holds_one() -> None:
 
 def test_a_plain_answer_is_no_refusal() -> None:
     assert not is_refusal("Mission: Impossible")
+
+
+@given(text(), sampled_from([TEXT, YEAR, MEAN, ITEMS, NONE]))
+@example("chemistry-elements-e-0086", YEAR)
+def test_any_text_is_judged(given_answer: str, gold: Answer) -> None:
+    assert answer_is_right(given_answer, gold) in (True, False)
 
 
 def test_normalising_never_empties_a_title_made_of_articles() -> None:
