@@ -29,11 +29,7 @@ $(STAMP): pyproject.toml
 
 demo: export HF_HUB_OFFLINE = 1
 demo: setup  ## Worlds, self-check, tiny student, expert intervention, evaluation: all on this machine
-	$(PY) -m agentbench.prepare
-	$(PY) -m agentbench.doctor
-	$(PY) -m agentbench.train stage=sft model=tiny
-	$(PY) -m agentbench.rollout experiment=informed_alternates tasks.limit=150
-	$(PY) -m agentbench.eval tasks.limit=150
+	@$(PY) experiments/demo.py
 
 test: export HF_HUB_OFFLINE = 1
 test: setup  ## Run the plain test suite

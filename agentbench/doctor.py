@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 def run(config: DoctorConfig, folder: Path) -> None:
     """Runs the agents over a sample of tasks and reports what they score."""
-    from agentbench import build
+    from agentbench.build.runs import self_check_of
     from agentbench.episodes.pool import run_async
     from agentbench.episodes.self_check import findings_table, self_check
     from agentbench.errors import GateFailed
 
-    check = build.self_check_of(config, app.say)
+    check = self_check_of(config, app.say)
     findings = run_async(self_check(check.tasks, check.make, check.settings, folder))
     app.show(findings_table(findings))
     unfair = [finding.probe.name for finding in findings if not finding.fair]

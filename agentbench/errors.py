@@ -2,7 +2,7 @@
 
 AgentbenchError            one line for the user, no traceback
 ├── ConfigError            the configuration is wrong (exit 2); carries every broken rule at once
-├── PreflightError         the configuration is fine, the world is not: file missing, server dead, folder locked (exit 5)
+├── PreflightError         the configuration is fine, the world is not: file missing, server dead … (exit 5)
 │   └── DataError          a file's content is wrong; names file and line
 ├── RunFailed              the run ended with more failures than its budget allows (exit 3)
 ├── Interrupted            Ctrl-C or SIGTERM; everything finished is on disk and can be resumed (exit 4)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def run(config: RolloutConfig, folder: Path) -> None:
     """Evaluates the configured agent and writes its trajectories and scores to the folder."""
-    from agentbench import build
+    from agentbench.build import runs
     from agentbench.episodes.pool import run_async
 
-    rollout = build.rollout(config, app.say)
+    rollout = runs.rollout(config, app.say)
     run_async(rollout.play(folder))
     app.say(f"scores: {folder / 'summary.json'}")
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 def run(config: RolloutConfig, folder: Path) -> None:
     """Rolls out the configured agent and writes its trajectories to the folder."""
-    from agentbench import build
+    from agentbench.build import runs
     from agentbench.episodes.pool import run_async
 
-    rollout = build.rollout(config, app.say)
+    rollout = runs.rollout(config, app.say)
     run_async(rollout.play(folder))
     app.say(f"trajectories: {folder / 'trajectories.jsonl'}")
 

@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 def run(config: TrainConfig, folder: Path) -> None:
     """Trains the configured model and writes it to the folder."""
-    from agentbench import build
+    from agentbench.build import runs, training
     from agentbench.episodes.pool import run_async
     from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 
-    published = build.published_student(config, app.say)
+    published = training.published_student(config, app.say)
     if published is not None and published.is_dir():
         app.say(f"the student of these settings is there already: {published}")
         return
     paths = config.trajectories
     if not paths:
         app.say("no trajectories given: rolling out gold ones on the training split")
-        run_async(build.gold_rollout(config, app.say).play(folder / "gold"))
+        run_async(runs.gold_rollout(config, app.say).play(folder / "gold"))
         paths = (folder / "gold" / TRAJECTORIES,)
     trajectories = [trajectory for path in paths for trajectory in read_trajectories(path)]
-    trained = build.train(config, trajectories, folder / "model")
+    trained = training.train(config, trajectories, folder / "model")
     (folder / "metrics.json").write_bytes(orjson.dumps(trained, option=orjson.OPT_INDENT_2))
     app.say(
-        f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; {100 * trained.trained_share:.0f} %"
-        f" of their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
+        f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; "
+        f"{100 * trained.trained_share:.0f} % of their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
     )
-    app.say(f"model: {build.publish(folder / 'model', published) if published else folder / 'model'}")
+    app.say(f"model: {training.publish(folder / 'model', published) if published else folder / 'model'}")
 
 
 if __name__ == "__main__":

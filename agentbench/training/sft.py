@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from datasets import Dataset
@@ -56,7 +56,7 @@ class ScoredTokensTrainer(SFTTrainer):
 
     def compute_loss(
         self,
-        model: PreTrainedModel,
+        model: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
@@ -68,12 +68,14 @@ class ScoredTokensTrainer(SFTTrainer):
         """
         if return_outputs:
             raise NotImplementedError("only the loss is computed")
-        hidden_BTD = model.get_decoder()(
+        bare = cast(PreTrainedModel, model)
+        projection = cast(torch.nn.Linear, bare.get_output_embeddings())
+        hidden_BTD = bare.get_decoder()(
             input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
         ).last_hidden_state
         target_BT = inputs["labels"][:, 1:]
         scored_BT = target_BT != IGNORED
-        logits_NV = model.get_output_embeddings()(hidden_BTD[:, :-1][scored_BT])
+        logits_NV = projection(hidden_BTD[:, :-1][scored_BT])
         loss = torch.nn.functional.cross_entropy(logits_NV, target_BT[scored_BT], reduction="sum")
         count = scored_BT.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         return loss / count.clamp(min=1)
@@ -151,7 +153,7 @@ def _arguments(stage: SftStage, seed: int, folder: Path, *, steps: int) -> SFTCo
         weight_decay=stage.weight_decay,
         max_length=None,
         train_sampling_strategy="group_by_length",
-        logging_steps=10,
+        logging_steps=min(10, steps),
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,

@@ -80,9 +80,7 @@ def train_given(config: HfModel, rows: SftRows, recipe: Recipe, report: Report) 
     return _tuned(Trainee(model, tokenizer), rows, recipe, report, SFTTrainer)
 
 
-def _tuned(
-    trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trainer_class: type[SFTTrainer]
-) -> Trained:
+def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trainer_class: type[SFTTrainer]) -> Trained:
     def step(number: int, last: int, loss: float) -> None:
         report("learning from trajectories (loss)", number, last, loss)
 

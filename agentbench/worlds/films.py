@@ -75,7 +75,7 @@ DOMAIN = Domain(
     "Who wrote each film, who stars in it, and where, in which language and by which company it was made.",
     "bokeh-sampledata movies.db (Wikidata and Rotten Tomatoes figures), CC0-1.0",
     (Table("films", "film", "films", "title", _FIELDS, quoted=True,
-           missing=("budget", "composer", "film editor", "camera operator", "costume designer", "sequel")),),
+           missing=("budget", "composer", "film editor", "camera operator", "costume designer", "stunt double")),),
     (Card("films", _FACTS),),
     _QUERIES,
 )  # fmt: skip

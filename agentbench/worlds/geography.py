@@ -96,7 +96,7 @@ DOMAIN = Domain(
            missing=("president", "national anthem", "highest mountain", "literacy rate", "national bird",
                     "flag colour")),
      Table("cities", "city", "cities", "city", _CITY_FIELDS, (Link("country", "countries"),),
-           missing=("mayor", "founding year", "football club", "oldest bridge", "tallest building", "river"))),
+           missing=("mayor", "founding year", "football club", "oldest bridge", "tallest building", "town hall"))),
     (Card("countries", _COUNTRY_FACTS), Card("cities", _CITY_FACTS)),
     _QUERIES,
 )  # fmt: skip

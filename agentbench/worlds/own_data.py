@@ -43,7 +43,7 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
         found = _existing(folder, made_from)
         if found is not None:
             return found
-        tables = own_tables(name, source.name or source.database.stem, read_tables(copy, report))
+        tables = own_tables(name, source.name or source.database.stem, read_tables(copy, source.database, report))
         domain = _without_said(tables.domain, passages)
         report(_summary(domain, passages))
         corpus = own_corpus(domain, tables.rows, passages) if passages else EMPTY_CORPUS

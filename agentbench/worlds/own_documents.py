@@ -61,7 +61,9 @@ def _passages(path: Path, relative: Path) -> Iterator[Passage]:
 
 def _title(headings: tuple[str, ...]) -> str:
     """`acme: History`: the way down to a passage, repetitions left out."""
-    different = {heading.casefold(): heading for heading in headings}
+    different: dict[str, str] = {}
+    for heading in headings:
+        different.setdefault(heading.casefold(), heading)
     return ": ".join(reversed(different.values()))
 
 

@@ -78,17 +78,17 @@ def copy_database(source: Path, target: Path) -> None:
         raise DataError(source, f"a damaged SQLite database: {' '.join(problem.split())}")
 
 
-def read_tables(path: Path, report: Report) -> tuple[RawTable, ...]:
-    """The usable tables of a database, by name.
+def read_tables(copy: Path, source: Path, report: Report) -> tuple[RawTable, ...]:
+    """The usable tables of a copied database, by name; errors name the source.
 
     Raises:
         DataError: there is none.
     """
-    with closing(_connect(path)) as connection:
+    with closing(_connect(copy)) as connection:
         names = [row[0] for row in connection.execute(_TABLES)]
         found = [table for name in names if (table := _read_table(connection, name, report)) is not None]
     if not found:
-        raise DataError(path, f"no usable table: {len(names)} tables, none with rows of text or numbers")
+        raise DataError(source, f"no usable table: {len(names)} tables, none with rows of text or numbers")
     return tuple(_with_inferred_keys(table, found) for table in found)
 
 

@@ -23,12 +23,14 @@ CREATE TABLE Makers (MakerID INTEGER PRIMARY KEY, "Maker Name" TEXT NOT NULL, ci
 CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, price REAL, "größe €" INTEGER, maker_id INTEGER, data TEXT);
 CREATE TABLE "order" (number INTEGER PRIMARY KEY, "select" TEXT, amount INTEGER) WITHOUT ROWID;
 CREATE TABLE stock (a INTEGER, b INTEGER, pieces INTEGER, PRIMARY KEY (a, b));
-CREATE TABLE nothing (x TEXT);
+CREATE TABLE "nothing" (x TEXT);
 CREATE VIEW cheap AS SELECT * FROM products WHERE price < 5;
 """
 ADJECTIVES = ("Red", "Blue", "Tiny", "Grand", "Swift", "Quiet", "Solar", "Iron", "Glass", "Royal", "Plain", "Deep")
 THINGS = ("Lamp", "Chair", "Kettle", "Bike", "Drone", "Clock")
-MAKERS = tuple(f"{first} {last}" for first in ("Acme", "Globex", "Hooli", "Stark") for last in ("Foods", "Works", "Labs"))
+MAKERS = tuple(
+    f"{first} {last}" for first in ("Acme", "Globex", "Hooli", "Stark") for last in ("Foods", "Works", "Labs")
+)
 
 
 class Worlds:
@@ -73,7 +75,9 @@ def shop(tmp_path: Path) -> Path:
         connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?, ?, ?)", products)
         orders = [(1000 + n, ("open", "done")[n % 2], n * 3) for n in range(30)]
         connection.executemany('INSERT INTO "order" VALUES (?, ?, ?)', orders)
-        connection.executemany("INSERT INTO stock VALUES (?, ?, ?)", [(a, b, a * b) for a in range(4) for b in range(4)])
+        connection.executemany(
+            "INSERT INTO stock VALUES (?, ?, ?)", [(a, b, a * b) for a in range(4) for b in range(4)]
+        )
         connection.commit()
     return path
 

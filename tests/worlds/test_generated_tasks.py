@@ -85,7 +85,10 @@ def test_every_scenario_and_availability_occurs(worlds, name: str):
 
 @per_world
 def test_availability_alone_does_not_tell_whether_there_is_an_answer(worlds, name: str):
-    seen = {(task.data["tool_availability"], last_answer(task) is AnswerType.UNANSWERABLE) for task in worlds.all_tasks(name)}
+    seen = {
+        (task.data["tool_availability"], last_answer(task) is AnswerType.UNANSWERABLE)
+        for task in worlds.all_tasks(name)
+    }
     for availability in (Availability.BOTH_API_RAG, Availability.ONLY_API, Availability.ONLY_RAG):
         assert {(availability, True), (availability, False)} <= seen
 

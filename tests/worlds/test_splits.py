@@ -44,6 +44,14 @@ def test_every_word_of_a_held_out_frame_stands_in_a_training_frame():
     assert words(Split.VALIDATION, Split.TEST) <= words(Split.TRAIN)
 
 
+def test_every_word_of_a_held_out_policy_stands_in_a_training_policy():
+    def words(held_out: bool) -> set[str]:
+        texts = [text for group in WORDINGS.values() for index, text in enumerate(group) if (index >= 7) is held_out]
+        return {word.casefold() for text in texts for word in re.findall(r"\w+", text)}
+
+    assert words(True) <= words(False)
+
+
 def test_the_same_sentence_in_two_groups_belongs_to_the_same_split():
     splits: dict[str, set[Split]] = {}
     for frames in FRAMES.values():

@@ -1,0 +1,16 @@
+"""The composition root: typed configuration in, objects out. Nothing else knows which class a kind stands for.
+
+    worlds → models → runs → training          each file builds on those before it
+
+One `match` per kind; heavy libraries are imported inside the cases that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Report = Callable[[str], None]
+"""Takes a line for the user."""
+
+WORLD_SEED = 0
+"""Embedded worlds asked for by name are the same for every run, whatever the run's own seed."""

@@ -1,0 +1,166 @@
+"""The agent's model and the template that speaks to it; a tiny student is trained where it is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from agentbench.build import Report
+from agentbench.config.agent import AgentConfig
+from agentbench.config.entry import RolloutConfig
+from agentbench.config.env import EnvConfig
+from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
+from agentbench.config.retriever import RetrieverConfig
+from agentbench.config.template import TemplateKind
+from agentbench.errors import ConfigError, PreflightError
+from agentbench.llm import Llm
+from agentbench.policies.chat import AGENT_PROMPT
+from agentbench.templates import Family, Template
+from agentbench.templates.student_granite3 import StudentGranite3
+from agentbench.templates.student_mistral import StudentMistral
+from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.teacher import Teacher
+from agentbench.templates.tiny import Tiny
+from agentbench.templates.token_template import TokenTemplate
+from agentbench.templates.tokenizer import load_tokenizer
+from agentbench.worlds.manifest import World
+
+STUDENT_GENERATION = 1
+"""Counts changes of the tiny student's making that its configuration does not show; old students are not reused."""
+
+
+class Model(NamedTuple):
+    """An agent's model with the template that speaks to it."""
+
+    llm: Llm
+    template: Template
+    preflight: Callable[[], Awaitable[None]] | None = None
+    """Asks the model's server whether it is there and has the model, before the first episode."""
+
+
+def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Model:
+    """Loads or connects to the agent's model; a tiny student that is not there is trained first.
+
+    Raises:
+        PreflightError: the model cannot be loaded, the server cannot be reached, or a tokenizer is missing.
+    """
+    match config.model:
+        case TinyModel() as tiny:
+            folder = tiny.path or trained_student(tiny, config, found, report)
+            return _in_process(HfModel(path=str(folder), dtype=Dtype.FLOAT64, max_batch=tiny.max_batch), config)
+        case HfModel() as hf:
+            return _in_process(hf, config)
+        case OpenAIModel() as remote:
+            return _remote(remote, config)
+
+
+def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
+    import torch
+
+    from agentbench.llm.hf import HfLlm
+    from agentbench.llm.hf_load import load_hf
+
+    if isinstance(config.model, TinyModel):
+        torch.set_num_threads(1)
+    tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
+    layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(config.agent))
+    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
+    stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
+    return Model(HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch), layout)
+
+
+def _remote(remote: OpenAIModel, config: RolloutConfig) -> Model:
+    from agentbench.llm.openai import OpenAILlm, read_key
+
+    llm = OpenAILlm(
+        remote.base_url,
+        remote.name,
+        remote.mode,
+        read_key(remote.api_key_env),
+        timeout_s=remote.timeout_s,
+        max_retries=remote.max_retries,
+        max_connections=remote.max_connections,
+    )
+    system = system_prompt(config.agent)
+    if config.template.kind is TemplateKind.TEACHER:
+        return Model(llm, Teacher(system), llm.check)
+    tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
+    return Model(llm, TokenTemplate(family(config.template.kind), tokenizer, system), llm.check)
+
+
+def family(kind: TemplateKind) -> Family:
+    """The text layout of a model family.
+
+    Raises:
+        ConfigError: `teacher` has messages instead of a layout.
+    """
+    match kind:
+        case TemplateKind.TINY:
+            return Tiny()
+        case TemplateKind.STUDENT_QWEN3:
+            return StudentQwen3()
+        case TemplateKind.STUDENT_MISTRAL:
+            return StudentMistral()
+        case TemplateKind.STUDENT_GRANITE3:
+            return StudentGranite3()
+        case TemplateKind.TEACHER:
+            raise ConfigError(["template.kind: teacher writes messages; this needs a template with tokens of its own"])
+
+
+def system_prompt(agent: AgentConfig) -> str:
+    """The agent's instructions.
+
+    Raises:
+        PreflightError: the file that the configuration names cannot be read.
+    """
+    path = agent.system_prompt or AGENT_PROMPT
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreflightError(f"agent.system_prompt={str(path)!r} cannot be read: {error}") from None
+
+
+def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, ...], report: Report) -> Path:
+    """The folder of the tiny student of these settings, trained by a process of its own if it is not cached.
+
+    Raises:
+        PreflightError: training failed; its own message stands above.
+    """
+    folder = student_folder(tiny, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+    if (folder / "config.json").is_file():
+        return folder
+    report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
+    command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, config)]
+    if subprocess.run(command, check=False).returncode != 0 or not (folder / "config.json").is_file():
+        raise PreflightError("the tiny student could not be trained", " ".join(command[1:]))
+    return folder
+
+
+def student_folder(
+    tiny: TinyModel, env: EnvConfig, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
+) -> Path:
+    """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns."""
+    shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]
+    seen = [env.tools, env.distractors, env.shown_values, env.horizon, retriever.top_k, retriever.kind]
+    learnt = [STUDENT_GENERATION, shape, seen, [world.manifest.fingerprint for world in found]]
+    return cache_dir / "models" / f"tiny-{hashlib.sha256(orjson.dumps(learnt)).hexdigest()[:12]}"
+
+
+def _student_overrides(tiny: TinyModel, config: RolloutConfig) -> list[str]:
+    env, names = config.env, ",".join(f"'{name}'" for name in config.env.worlds)
+    return [
+        *(f"model.{key}={getattr(tiny, key)}" for key in ("hidden_size", "layers", "heads", "vocab_size")),
+        f"env.worlds=[{names}]",
+        f"env.tools={env.tools.value}",
+        f"env.distractors={env.distractors}",
+        f"env.shown_values={env.shown_values}",
+        f"env.horizon={env.horizon}",
+        f"retriever.top_k={config.retriever.top_k}",
+        f"cache_dir='{config.cache_dir}'",
+    ]

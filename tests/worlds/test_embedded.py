@@ -1,0 +1,118 @@
+"""Building, caching and protecting the embedded worlds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agentbench.config.source import TaskCounts
+from agentbench.config.tasks import Split
+from agentbench.errors import PreflightError
+from agentbench.worlds.embedded import prepare_embedded
+from agentbench.worlds.manifest import World, read_world
+from agentbench.worlds.source_files import package_file
+
+FEW = TaskCounts(train=8, validation=4, test=4)
+BUILD = """
+import sys
+from pathlib import Path
+from agentbench.config.source import TaskCounts
+from agentbench.worlds.embedded import prepare_embedded
+print("go", flush=True)
+print(prepare_embedded("chemistry", 0, TaskCounts(train=8, validation=4, test=4), Path(sys.argv[1]), lambda text: None).folder)
+"""
+
+
+def builder(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", BUILD, str(folder)], stdout=subprocess.PIPE, text=True)
+
+
+def payload(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.jsonl"))}
+
+
+def test_a_world_that_was_built_before_is_not_built_again(tmp_path: Path):
+    reports: list[str] = []
+    first = prepare_embedded("chemistry", 0, FEW, tmp_path, reports.append)
+    told, built = len(reports), (first.folder / "world.json").stat().st_mtime_ns
+    second = prepare_embedded("chemistry", 0, FEW, tmp_path, reports.append)
+    assert (second, len(reports)) == (first, told)
+    assert (second.folder / "world.json").stat().st_mtime_ns == built
+
+
+def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Path):
+    folders = [
+        prepare_embedded("chemistry", seed, FEW, tmp_path / name, print).folder
+        for seed, name in ((1, "a"), (1, "b"), (2, "c"))
+    ]
+    first, again, other = map(payload, folders)
+    assert first == again
+    assert first.keys() == other.keys()
+    assert first["tasks/rest/train.jsonl"] != other["tasks/rest/train.jsonl"]
+
+
+def test_other_counts_are_another_world(tmp_path: Path):
+    few = prepare_embedded("chemistry", 0, FEW, tmp_path, print)
+    fewer = prepare_embedded("chemistry", 0, TaskCounts(train=0, validation=0, test=0), tmp_path, print)
+    assert few.folder != fewer.folder
+    assert fewer.tasks("rest", "train").read_bytes() == b""
+
+
+def test_two_builders_at_once_end_with_the_same_world_and_leave_nothing_else(tmp_path: Path):
+    outputs = [process.communicate()[0].split() for process in [builder(tmp_path), builder(tmp_path)]]
+    assert outputs[0] == outputs[1]
+    assert [path.name for path in (tmp_path / "worlds").iterdir()] == [Path(outputs[0][1]).name]
+
+
+def test_a_builder_that_is_killed_leaves_no_world_and_the_next_one_builds_it(tmp_path: Path):
+    with builder(tmp_path) as process:
+        while not list((tmp_path / "worlds").glob(".chemistry-*")):
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not list((tmp_path / "worlds").glob("chemistry-*"))
+    assert prepare_embedded("chemistry", 0, FEW, tmp_path, print).tasks("rest", "test").is_file()
+
+
+def test_an_unknown_domain_is_refused_with_the_nearest_name(tmp_path: Path):
+    with pytest.raises(PreflightError, match="no embedded domain 'chemestry', did you mean 'chemistry'"):
+        prepare_embedded("chemestry", 0, FEW, tmp_path, print)
+
+
+def test_a_missing_data_package_is_named_with_the_command_that_installs_it():
+    with pytest.raises(PreflightError, match="'no-such-data' is not installed") as raised:
+        package_file("no-such-data", "data.json")
+    assert raised.value.next_step == "pip install 'agentbench[worlds]'"
+
+
+def test_the_database_can_only_be_read(world: World):
+    assert stat.S_IMODE(world.database.stat().st_mode) == 0o444
+
+
+def test_names_are_primary_keys_links_are_foreign_keys_and_asked_columns_have_indexes(worlds):
+    with closing(sqlite3.connect(f"file:{worlds.by_name['geography'].database}?mode=ro", uri=True)) as connection:
+        keys = [row[5] for row in connection.execute("PRAGMA table_info(cities)") if row[1] == "city"]
+        links = [row[2:5] for row in connection.execute("PRAGMA foreign_key_list(cities)")]
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT city FROM cities WHERE country = 'Peru'").fetchall()
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+    assert (keys, links, broken) == ([1], [("countries", "country", "country")], [])
+    assert "USING INDEX cities_by_country" in plan[0][3]
+
+
+def test_the_manifest_names_its_source_and_licence(world: World):
+    assert read_world(world.folder).manifest == world.manifest
+    assert any(licence in world.manifest.attribution for licence in ("CC0", "CC-BY-4.0", "MIT"))
+
+
+def test_drops_are_reported_by_reason(worlds):
+    assert "films: 250 train, 80 validation, 120 test tasks" in worlds.reports[1]
+    assert "value of another split" in worlds.reports[1]
+    assert len(worlds.tasks("films", Split.TRAIN)) == 250
