@@ -13,6 +13,7 @@ from agentbench.build.worlds import Playground, playground, select_tasks, worlds
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import DoctorConfig, RolloutConfig, TrainConfig
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
+from agentbench.config.model import TinyModel
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.tasks import Split, TasksConfig
 from agentbench.episodes.run_episode import EpisodeParts
@@ -64,9 +65,15 @@ def _policy(config: RolloutConfig, task: Task, seed: int, agent: Model | None) -
     expert = GoldExpert(task)
     if agent is None:
         return expert
-    sampling = Sampling(config.agent.temperature, config.agent.top_p, config.agent.max_tokens)
-    chat = ChatAgent(agent.llm, agent.template, sampling, seed)
+    chat = ChatAgent(agent.llm, agent.template, _sampling(config), seed)
     return Intervention(chat, expert, _trigger(config.expert_mode, task, seed), config.expert_mode.save_alternate_trace)
+
+
+def _sampling(config: RolloutConfig) -> Sampling:
+    longest = config.agent.max_tokens
+    if isinstance(config.model, TinyModel):
+        longest = min(longest, config.model.max_tokens)
+    return Sampling(config.agent.temperature, config.agent.top_p, longest)
 
 
 def _trigger(mode: ExpertModeConfig, task: Task, seed: int) -> Trigger:

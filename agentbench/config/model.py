@@ -42,6 +42,8 @@ class TinyModel:
     """Size of the student's own byte-level BPE vocabulary, control tokens included."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 64
     """Requests answered together."""
+    max_tokens: Annotated[int, Field(ge=1)] = 80
+    """Longest completion, in tokens, where `agent.max_tokens` is longer: its actions are short, its ramblings are not."""
 
 
 @schema

@@ -150,7 +150,7 @@ class Chains:
         return self._rng.choice(mine)
 
     def _input(self, query: Query, name: str, value: Value | None, source: int | None) -> Input:
-        if value is None:
+        if value is None or not str(value).strip():
             raise Drop("a condition without a value")
         exempt = query.view.fields[name].field.role is Role.CATEGORY
         self._check(value, exempt)

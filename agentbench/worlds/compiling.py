@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentbench.config.env import Granularity
+from agentbench.tasks.gold import REFERENCE
 from agentbench.worlds.domain import Kind, Value
-from agentbench.worlds.hops import ApiHop, FactHop, FindHop, Hop, Input, QuoteHop
+from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, Input, QuoteHop
 from agentbench.worlds.views import Query, computed_word, superlative
 
 
@@ -34,7 +35,11 @@ class Compiler:
         self._references: list[str] = []
 
     def add(self, hops: Sequence[Hop]) -> None:
-        """Appends the calls of one more hop: the last one."""
+        """Appends the calls of one more hop: the last one.
+
+        Raises:
+            Drop: a value looks like a reference.
+        """
         hop = hops[-1]
         match hop:
             case ApiHop(query=query):
@@ -50,6 +55,8 @@ class Compiler:
     def _given(self, item: Input, hops: Sequence[Hop]) -> Value:
         """The value itself, or a reference where an earlier API call brought it up."""
         if item.source is None or not isinstance(hops[item.source], ApiHop):
+            if isinstance(item.value, str) and REFERENCE.fullmatch(item.value):
+                raise Drop("a value that looks like a reference")
             return item.value
         return self._references[item.source]
 
@@ -101,6 +108,7 @@ class Compiler:
             order = "descending" if query.kind is Kind.TOP else "ascending"
             arguments = {"data_label": label, "key_name": query.target}
             label = self._handle(f"sort_data_{order}", arguments, f"Sort by {query.target}.")
+            label = self._handle("truncate", {"data_label": label, "limit": 1}, "Keep the first one.")
         if query.output:
             number = self._call(f"get_{query.output}", {"data_label": label}, f"Read the {query.output}.")
             return f"$var_{number}.{query.output}.0$"

@@ -15,8 +15,6 @@ from agentbench.worlds.views import Query, View
 Row = dict[str, Any]
 MOST_ITEMS = 8
 """Longest list an answer may be."""
-MOST_RANKED = 20
-"""Most rows a ranking or computation may run over: as many as tools show in full by default."""
 
 
 class Knowledge:
@@ -157,23 +155,26 @@ def _looked_up(rows: list[Row], column: str) -> tuple[Value, ...]:
 def _listed(rows: list[Row], key: str) -> tuple[Value, ...]:
     if len(rows) > MOST_ITEMS:
         raise Drop("too many items")
-    return tuple(sorted(row[key] for row in rows))
+    names = [row[key] for row in rows]
+    if None in names or len(set(names)) < len(names):
+        raise Drop("rows without a name of their own")
+    return tuple(sorted(names))
 
 
 def _winner(rows: list[Row], query: Query) -> tuple[Value, ...]:
     ranked = [row for row in rows if row[query.target] is not None]
-    if not 2 <= len(ranked) <= MOST_RANKED or len(ranked) < len(rows):
-        raise Drop("ranking too small, too large or with gaps")
+    if len(ranked) < 2 or len(ranked) < len(rows):
+        raise Drop("a ranking of one, or with gaps")
     ranked.sort(key=lambda row: row[query.target], reverse=query.kind is Kind.TOP)
-    if ranked[0][query.target] == ranked[1][query.target]:
+    if ranked[0][query.target] == ranked[1][query.target] or ranked[0][query.view.key] is None:
         raise Drop("no single winner")
     return (ranked[0][query.view.key],)
 
 
 def _computed(rows: list[Row], query: Query) -> Value:
     values = [row[query.target] for row in rows if row[query.target] is not None]
-    if not 2 <= len(values) <= MOST_RANKED:
-        raise Drop("computation over too few or too many rows")
+    if len(values) < 2:
+        raise Drop("a computation over one row")
     match query.kind:
         case Kind.MEAN:
             result = sum(values) / len(values)

@@ -13,7 +13,7 @@ MOST_CHARACTERS = 40
 def slug(identifier: str, instead: str = "column") -> str:
     """Lower-case letters, digits and single underscores, beginning with a letter: `Unit Price (€)` → `unit_price`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", identifier)
-    plain = unicodedata.normalize("NFKD", spaced).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", spaced.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:MOST_CHARACTERS].strip("_")
     if not name:
         return instead
@@ -35,6 +35,8 @@ def noun(name: str) -> str:
 
 def singular(plural: str) -> str:
     """A plural noun's singular, by its ending: `order_items` → `order_item`; other nouns stay as they are."""
+    if plural.endswith(_SAME):
+        return plural
     if plural.endswith("ies") and len(plural) > 4:
         return plural[:-3] + "y"
     if plural.endswith(("sses", "shes", "ches", "xes", "zes")):
@@ -44,8 +46,14 @@ def singular(plural: str) -> str:
     return plural
 
 
+_SAME = ("series", "species", "news")
+"""Nouns whose plural is their singular."""
+
+
 def plural(singular: str) -> str:
     """A singular noun's plural, by its ending."""
+    if singular.endswith(_SAME):
+        return singular
     if singular.endswith("y") and singular[-2:-1] not in "aeiou":
         return singular[:-1] + "ies"
     return singular + "es" if singular.endswith(("s", "x", "ch", "sh")) else singular + "s"

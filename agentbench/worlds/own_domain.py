@@ -108,7 +108,7 @@ def _names(raw: RawTable, column: RawColumn) -> bool:
     if column.type != "TEXT" or column.distinct < len(raw.rows) or column.longest > MOST_NAME_CHARACTERS:
         return False
     values = [row[column.name] for row in raw.rows]
-    if any(value != value.strip() or not value or "\n" in value for value in values):
+    if not column.one_line or any(value != value.strip() or not value for value in values):
         return False
     return 2 * sum(any(char.isalpha() for char in value) for value in values) > len(values)
 
@@ -143,7 +143,7 @@ def _role(raw: RawTable, column: RawColumn, key: str, linked: Collection[str]) -
         return Role.NAME
     if column.name in linked or column.name in raw.primary_key:
         return Role.PLAIN
-    if column.longest > MOST_LABEL_CHARACTERS or column.distinct < 2:
+    if column.longest > MOST_LABEL_CHARACTERS or column.distinct < 2 or not column.one_line:
         return Role.PLAIN
     return _text_role(column) if column.type == "TEXT" else _number_role(raw, column)
 

@@ -34,6 +34,8 @@ class RawColumn(NamedTuple):
     distinct: int
     longest: int
     """Characters of the longest text; 0 for numbers."""
+    one_line: bool = True
+    """Whether no text has a line break."""
 
 
 class ForeignKey(NamedTuple):
@@ -127,7 +129,9 @@ def _column(name: str, values: tuple[Any, ...]) -> RawColumn | None:
     filled = [value for value in values if value is not None]
     types = {type(value) for value in filled}
     if types == {str}:
-        return RawColumn(name, "TEXT", len(filled), len(set(filled)), max(map(len, filled)))
+        return RawColumn(
+            name, "TEXT", len(filled), len(set(filled)), max(map(len, filled)), not any("\n" in item for item in filled)
+        )
     if types and types <= {int, float}:
         return RawColumn(name, "REAL" if float in types else "INTEGER", len(filled), len(set(filled)), 0)
     return None

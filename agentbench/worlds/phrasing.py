@@ -7,6 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from agentbench.config.tasks import Split
+from agentbench.tasks.answers import number_text
 from agentbench.worlds.domain import Domain, Kind
 from agentbench.worlds.frames import FRAMES, frame_indexes
 from agentbench.worlds.hops import ApiHop, FactHop, FindHop, Hop, Input, QuoteHop
@@ -149,12 +150,13 @@ class Phraser:
 
     def _text(self, item: Input) -> str:
         name, _, column = item.column.partition(".")
-        table = self._domain.table(name)
+        table, value = self._domain.table(name), item.value
+        text = number_text(value) if isinstance(value, float) else str(value)
         if column != table.key:
-            return str(item.value)
+            return text
         if table.field(column).type != "TEXT":
-            return f"{table.singular} {item.value}"
-        return f'"{item.value}"' if table.quoted else str(item.value)
+            return f"{table.singular} {text}"
+        return f'"{text}"' if table.quoted else text
 
     def _frame(self, group: str) -> str:
         index = self._rng.choice(frame_indexes(group, self._split))

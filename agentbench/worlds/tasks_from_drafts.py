@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ def answer_of(hop: Hop) -> Answer:
     """A hop's values as an answer.
 
     Raises:
-        Drop: the answer is too long, or holds a semicolon, which separates items.
+        Drop: the answer is empty, too long or not exact in JSON, or an item holds a semicolon, which separates items.
     """
     if len("; ".join(str(value) for value in hop.values)) > MOST_CHARACTERS:
         raise Drop("answer too long")
@@ -84,7 +85,11 @@ def _is_list(hop: Hop) -> bool:
 
 def _single(value: Value) -> Answer:
     if isinstance(value, str):
+        if not any(char.isalnum() for char in value):
+            raise Drop("an answer without a letter or digit")
         return Answer(AnswerType.TEXT, value)
+    if not math.isfinite(value) or float(value) != value:
+        raise Drop("a number that JSON cannot carry exactly")
     return Answer(AnswerType.NUMBER, float(value))
 
 

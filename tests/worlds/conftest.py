@@ -62,10 +62,10 @@ def world(request: pytest.FixtureRequest, worlds: Worlds) -> World:
     return worlds.by_name[request.param]
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with what users' files have: odd names, no foreign keys, a composite key, bytes, nulls, a view."""
-    path = tmp_path / "shop.db"
+    path = tmp_path_factory.mktemp("shop") / "shop.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(SHOP)
         makers = [(n, name, ("Oslo", "Rome")[n % 2], 1950 + n, b"\0\1") for n, name in enumerate(MAKERS, 1)]
@@ -82,11 +82,10 @@ def shop(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def shop_documents(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def shop_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile of every maker in Markdown, and a text file for some products."""
-    folder = tmp_path / "documents"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("documents")
     profiles = [
         f"## {name}\n\nFounder: Person{n} Lee\n\nThe slogan of {name} is We make idea {n}x.\n"
         f"{name} began in a small shed beside harbour gate {n}h with some friends.\n"

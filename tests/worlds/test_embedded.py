@@ -28,7 +28,8 @@ from pathlib import Path
 from agentbench.config.source import TaskCounts
 from agentbench.worlds.embedded import prepare_embedded
 print("go", flush=True)
-print(prepare_embedded("chemistry", 0, TaskCounts(train=8, validation=4, test=4), Path(sys.argv[1]), lambda text: None).folder)
+few = TaskCounts(train=8, validation=4, test=4)
+print(prepare_embedded("chemistry", 0, few, Path(sys.argv[1]), lambda text: None).folder)
 """
 
 

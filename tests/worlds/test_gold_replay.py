@@ -1,8 +1,9 @@
-"""The gold expert solves every task at every granularity; an agent that knows nothing solves none that has an answer."""
+"""The gold expert solves every task at every granularity."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -51,8 +52,6 @@ def test_a_wrong_gold_answer_does_not_pass_the_replay(worlds):
 
 
 def replace_answer(task: Task, answer: object) -> Task:
-    import dataclasses
-
     gold = dataclasses.replace(task.turns[0].gold, answer=answer)
     return dataclasses.replace(task, turns=(dataclasses.replace(task.turns[0], gold=gold),))
 
