@@ -41,8 +41,8 @@ def run(config: TrainConfig, folder: Path) -> None:
     trained = training.train(config, trajectories, folder / "model")
     (folder / "metrics.json").write_bytes(orjson.dumps(trained, option=orjson.OPT_INDENT_2))
     app.say(
-        f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; "
-        f"{100 * trained.trained_share:.0f} % of their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
+        f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; {trained.trained_share:.0%} of"
+        f" their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
     )
     app.say(f"model: {training.publish(folder / 'model', published) if published else folder / 'model'}")
 

@@ -43,7 +43,7 @@ class TinyModel:
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 64
     """Requests answered together."""
     max_tokens: Annotated[int, Field(ge=1)] = 80
-    """Longest completion, in tokens, where `agent.max_tokens` is longer: its actions are short, its ramblings are not."""
+    """Longest completion, in tokens, if `agent.max_tokens` is larger: its actions are short, its ramblings are not."""
 
 
 @schema

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from agentbench.config.model import Dtype
 from agentbench.errors import PreflightError
@@ -30,6 +30,7 @@ def load_hf(path: str, adapter: Path | None, dtype: Dtype, device: str) -> PreTr
         PreflightError: there is no such model, device or adapter, a file is broken or lacks weights, or the adapter was
             trained on another model.
     """
+    disable_progress_bar()
     _check_device(device)
     _check_name(path)
     try:
@@ -64,6 +65,8 @@ def _check_name(path: str) -> None:
 
 def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:
     """The model with the adapter's layers in it."""
+    from peft import PeftModel
+
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / name).is_file():
             raise PreflightError(f"no adapter in {str(adapter)!r}: {name} is missing", "correct model.adapter")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transformers import AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.config.model import HfModel, TinyModel
@@ -93,6 +94,7 @@ def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trai
         report=step,
         trainer_class=trainer_class,
     )
+    disable_progress_bar()
     trainee.model.save_pretrained(str(recipe.folder))
     trainee.tokenizer.save_pretrained(str(recipe.folder))
     tokens = sum(len(row.input_ids) for row in rows.rows)

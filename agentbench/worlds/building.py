@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +32,11 @@ from agentbench.worlds.manifest import Manifest, World, read_world
 from agentbench.worlds.replay import Replay
 from agentbench.worlds.views import queries, universes, views
 
-VERSION = 2
+VERSION = 3
 """Counts up when the same input gives other worlds; part of every fingerprint."""
+
+STALE_S = 6 * 3600.0
+"""Age at which an unfinished folder is taken for dead, in seconds; building takes seconds to minutes."""
 
 Report = Callable[[str], None]
 WriteDatabase = Callable[[Path], None]
@@ -57,6 +61,7 @@ def fingerprint(*parts: object) -> str:
 def build_world(recipe: Recipe, folder: Path, report: Report) -> World:
     """Writes the world and gives it; if another builder was faster, theirs."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _write(recipe, draft, report)
@@ -65,6 +70,13 @@ def build_world(recipe: Recipe, folder: Path, report: Report) -> World:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return read_world(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what builders of this world left behind that were killed long ago."""
+    for draft in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - draft.stat().st_mtime > STALE_S:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _publish(draft: Path, folder: Path) -> None:

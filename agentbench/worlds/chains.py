@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple
 
+from agentbench.config.env import Scenario
 from agentbench.config.tasks import Split
 from agentbench.worlds.domain import Kind, Role, Stated, Value
 from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, Hops, Input, QuoteHop
@@ -52,6 +53,16 @@ class Chains:
         self._leads = _grouped(item for items in self._facts.values() for item in items if self._leads_on(item))
         self._finds = self._findable()
         self._quotes = [quote for quote in corpus.quotes if self._mine(quote.entity)]
+
+    def can(self, scenario: Scenario) -> bool:
+        """Whether there is anything to start from and, where two sources are needed, anything that links them."""
+        match scenario:
+            case Scenario.API:
+                return bool(self._queries[False])
+            case Scenario.RAG:
+                return bool(self._facts or self._quotes)
+            case _:
+                return bool(self._queries[False] and (self._facts or self._quotes))
 
     def start_api(self, *, leading: bool = False) -> ApiHop:
         """A query about values that the question says; `leading`: one whose answer documents know more about."""

@@ -69,17 +69,14 @@ _QUERIES = (
     *(QuerySpec(Kind.LOOKUP, "elements", ("element",), name) for name in
       ("symbol", "atomic_number", "series", "period", "block", "weight", "density", "melting_point", "boiling_point")),
     *(QuerySpec(Kind.LOOKUP, "isotopes", ("isotope",), name) for name in
-      ("element", "neutrons", "half_life", "spin", "first_seen")),
+      ("element", "neutrons", "half_life", "first_seen")),
     QuerySpec(Kind.LIST, "isotopes", ("element", "first_seen")),
     QuerySpec(Kind.LIST, "elements", ("series", "period")),
     QuerySpec(Kind.COUNT, "isotopes", ("element",)),
-    QuerySpec(Kind.COUNT, "elements", ("series", "block")),
     QuerySpec(Kind.COUNT, "isotopes", ("first_seen",)),
     QuerySpec(Kind.COUNT, "isotopes", ("element",), over="neutrons"),
     QuerySpec(Kind.TOP, "elements", ("series", "period"), "density"),
     QuerySpec(Kind.BOTTOM, "elements", ("block", "period"), "melting_point"),
-    QuerySpec(Kind.TOP, "isotopes", ("element",), "abundance"),
-    QuerySpec(Kind.MAX, "isotopes", ("element",), "neutrons"),
 )  # fmt: skip
 
 DOMAIN = Domain(

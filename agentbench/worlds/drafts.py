@@ -72,40 +72,49 @@ class Form(StrEnum):
 
 _UNANSWERABLE = (Form.MISSING_KIND, Form.NO_TOOLS, Form.FORBIDDEN)
 
-SHARES: tuple[tuple[Form, Scenario, int], ...] = (
-    (Form.SINGLE, Scenario.API, 150),
-    (Form.SINGLE, Scenario.RAG, 100),
-    (Form.SINGLE, Scenario.RAG_BEFORE_API, 100),
-    (Form.SINGLE, Scenario.API_BEFORE_RAG, 90),
-    (Form.TURNS, Scenario.API, 50),
-    (Form.TURNS, Scenario.RAG, 35),
-    (Form.TURNS, Scenario.RAG_BEFORE_API, 45),
-    (Form.TURNS, Scenario.API_BEFORE_RAG, 40),
-    (Form.ONE_KIND, Scenario.API, 50),
-    (Form.ONE_KIND, Scenario.RAG, 40),
-    (Form.POLICY_ELSEWHERE, Scenario.API, 12),
-    (Form.POLICY_ELSEWHERE, Scenario.RAG, 12),
-    (Form.POLICY_ELSEWHERE, Scenario.RAG_BEFORE_API, 13),
-    (Form.POLICY_ELSEWHERE, Scenario.API_BEFORE_RAG, 13),
-    (Form.POLICY_KEPT, Scenario.API, 25),
-    (Form.POLICY_KEPT, Scenario.RAG, 25),
-    (Form.MISSING_KIND, Scenario.API, 18),
-    (Form.MISSING_KIND, Scenario.RAG, 18),
-    (Form.MISSING_KIND, Scenario.RAG_BEFORE_API, 18),
-    (Form.MISSING_KIND, Scenario.API_BEFORE_RAG, 18),
-    (Form.MISSING_KIND_LATER, Scenario.RAG_BEFORE_API, 8),
-    (Form.MISSING_KIND_LATER, Scenario.API_BEFORE_RAG, 8),
-    (Form.NO_TOOLS, Scenario.API, 9),
-    (Form.NO_TOOLS, Scenario.RAG, 9),
-    (Form.NO_TOOLS, Scenario.RAG_BEFORE_API, 4),
-    (Form.NO_TOOLS, Scenario.API_BEFORE_RAG, 4),
-    (Form.NO_SOURCE, Scenario.API, 36),
-    (Form.FORBIDDEN, Scenario.API, 15),
-    (Form.FORBIDDEN, Scenario.RAG, 15),
-    (Form.FORBIDDEN, Scenario.RAG_BEFORE_API, 10),
-    (Form.FORBIDDEN, Scenario.API_BEFORE_RAG, 10),
+
+class Share(NamedTuple):
+    """How large a part of a split is made of one form in one scenario."""
+
+    form: Form
+    scenario: Scenario
+    parts: int
+
+
+SHARES = (
+    Share(Form.SINGLE, Scenario.API, 150),
+    Share(Form.SINGLE, Scenario.RAG, 100),
+    Share(Form.SINGLE, Scenario.RAG_BEFORE_API, 100),
+    Share(Form.SINGLE, Scenario.API_BEFORE_RAG, 90),
+    Share(Form.TURNS, Scenario.API, 50),
+    Share(Form.TURNS, Scenario.RAG, 35),
+    Share(Form.TURNS, Scenario.RAG_BEFORE_API, 45),
+    Share(Form.TURNS, Scenario.API_BEFORE_RAG, 40),
+    Share(Form.ONE_KIND, Scenario.API, 50),
+    Share(Form.ONE_KIND, Scenario.RAG, 40),
+    Share(Form.POLICY_ELSEWHERE, Scenario.API, 12),
+    Share(Form.POLICY_ELSEWHERE, Scenario.RAG, 12),
+    Share(Form.POLICY_ELSEWHERE, Scenario.RAG_BEFORE_API, 13),
+    Share(Form.POLICY_ELSEWHERE, Scenario.API_BEFORE_RAG, 13),
+    Share(Form.POLICY_KEPT, Scenario.API, 25),
+    Share(Form.POLICY_KEPT, Scenario.RAG, 25),
+    Share(Form.MISSING_KIND, Scenario.API, 18),
+    Share(Form.MISSING_KIND, Scenario.RAG, 18),
+    Share(Form.MISSING_KIND, Scenario.RAG_BEFORE_API, 18),
+    Share(Form.MISSING_KIND, Scenario.API_BEFORE_RAG, 18),
+    Share(Form.MISSING_KIND_LATER, Scenario.RAG_BEFORE_API, 8),
+    Share(Form.MISSING_KIND_LATER, Scenario.API_BEFORE_RAG, 8),
+    Share(Form.NO_TOOLS, Scenario.API, 9),
+    Share(Form.NO_TOOLS, Scenario.RAG, 9),
+    Share(Form.NO_TOOLS, Scenario.RAG_BEFORE_API, 4),
+    Share(Form.NO_TOOLS, Scenario.API_BEFORE_RAG, 4),
+    Share(Form.NO_SOURCE, Scenario.API, 36),
+    Share(Form.FORBIDDEN, Scenario.API, 15),
+    Share(Form.FORBIDDEN, Scenario.RAG, 15),
+    Share(Form.FORBIDDEN, Scenario.RAG_BEFORE_API, 10),
+    Share(Form.FORBIDDEN, Scenario.API_BEFORE_RAG, 10),
 )
-"""Parts per thousand of a split, all tasks of a world together."""
+"""All sorts of tasks; their parts add up to 1000, of which 200 have no answer."""
 
 
 class Drafter:

@@ -56,7 +56,6 @@ _QUERIES = (
     QuerySpec(Kind.LIST, "films", ("genre", "year")),
     QuerySpec(Kind.COUNT, "films", ("director",)),
     QuerySpec(Kind.COUNT, "films", ("year",)),
-    QuerySpec(Kind.COUNT, "films", ("genre", "year")),
     QuerySpec(Kind.COUNT, "films", ("year",), over="runtime"),
     QuerySpec(Kind.TOP, "films", ("director",), "runtime"),
     QuerySpec(Kind.BOTTOM, "films", ("director",), "runtime"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
+from typing import NamedTuple
 
-from agentbench.config.env import Granularity, Scenario
+from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
 from agentbench.types import Task
 from agentbench.worlds.chains import Chains
-from agentbench.worlds.drafts import SHARES, Draft, Drafter, Form
+from agentbench.worlds.drafts import SHARES, Draft, Drafter, Share
 from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, QuoteHop
 from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.replay import Replay
@@ -22,6 +23,7 @@ TRIES = 300
 SAME_HOPS = 2
 """Most tasks of a split that ask the same in other words, under other terms."""
 
+Made = dict[Granularity, Task]
 Tasks = dict[Granularity, list[Task]]
 
 
@@ -35,33 +37,50 @@ class Generator:
         self.drops: Counter[str] = Counter()
 
     async def tasks(self, split: Split, count: int) -> Tasks:
-        """At most `count` tasks of a split, the same at each granularity; fewer where the world has no more."""
-        domain = self._knowledge.domain
-        rng = Random(f"{self._seed}/{domain.name}/{split.value}")
-        drafter = Drafter(self._knowledge, Chains(self._knowledge, split, rng), split, rng)
-        found: Tasks = {granularity: [] for granularity in Granularity}
-        known = _Known()
-        for form, scenario, wanted in _quotas(count):
-            for _ in range(wanted * TRIES):
-                try:
-                    made = await self._try(drafter.draft(form, scenario), split, known)
-                except Drop as reason:
-                    self.drops[str(reason)] += 1
-                    continue
-                for granularity, item in made.items():
-                    found[granularity].append(item)
-                wanted -= 1
-                if wanted == 0:
-                    break
-        return _shuffled(found, rng, f"{domain.name}-{split.value}")
+        """At most `count` tasks of a split, the same at each granularity; fewer where the world has no more.
 
-    async def _try(self, draft: Draft, split: Split, known: _Known) -> dict[Granularity, Task]:
-        made = {item: task(self._knowledge.domain, draft, split, item) for item in Granularity}
-        known.check(draft, made[Granularity.REST])
+        What a share cannot deliver is made up for by those that delivered all they were asked for.
+        """
+        rng = Random(f"{self._seed}/{self._knowledge.domain.name}/{split.value}")
+        chains = Chains(self._knowledge, split, rng)
+        run = _Run(split, Drafter(self._knowledge, chains, split, rng), _Known())
+        found: list[Made] = []
+        shares = [share for share in SHARES if chains.can(share.scenario)]
+        while shares and len(found) < count:
+            for share, wanted in zip(list(shares), _quotas(shares, count - len(found)), strict=True):
+                made = [item async for item in self._draws(run, share, wanted)]
+                found.extend(made)
+                if len(made) < wanted:
+                    shares.remove(share)
+        return _shuffled(found, rng, f"{self._knowledge.domain.name}-{split.value}")
+
+    async def _draws(self, run: _Run, share: Share, wanted: int) -> AsyncIterator[Made]:
+        for _ in range(wanted * TRIES):
+            try:
+                yield await self._try(run, share)
+            except Drop as reason:
+                self.drops[str(reason)] += 1
+                continue
+            wanted -= 1
+            if wanted == 0:
+                return
+
+    async def _try(self, run: _Run, share: Share) -> Made:
+        draft = run.drafter.draft(share.form, share.scenario)
+        made = {item: task(self._knowledge.domain, draft, run.split, item) for item in Granularity}
+        run.known.check(draft, made[Granularity.REST])
         for granularity, item in made.items():
             await self._replay.check(item, granularity)
-        known.add(draft, made[Granularity.REST])
+        run.known.add(draft, made[Granularity.REST])
         return made
+
+
+class _Run(NamedTuple):
+    """What one split is made with."""
+
+    split: Split
+    drafter: Drafter
+    known: _Known
 
 
 class _Known:
@@ -100,24 +119,22 @@ def _asked(hop: Hop) -> str:
             return quote.text
 
 
-def _quotas(count: int) -> Iterator[tuple[Form, Scenario, int]]:
+def _quotas(shares: Sequence[Share], count: int) -> list[int]:
     """How many of each share make up `count`, by largest remainder."""
-    total = sum(parts for _, _, parts in SHARES)
-    exact = [count * parts / total for _, _, parts in SHARES]
+    total = sum(share.parts for share in shares)
+    exact = [count * share.parts / total for share in shares]
     whole = [int(share) for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda index: whole[index] - exact[index])
     for index in by_remainder[: count - sum(whole)]:
         whole[index] += 1
-    for (form, scenario, _), wanted in zip(SHARES, whole, strict=True):
-        yield form, scenario, wanted
+    return whole
 
 
-def _shuffled(found: Tasks, rng: Random, prefix: str) -> Tasks:
-    order = list(range(len(found[Granularity.REST])))
-    rng.shuffle(order)
+def _shuffled(found: list[Made], rng: Random, prefix: str) -> Tasks:
+    rng.shuffle(found)
     return {
         granularity: [
-            dataclasses.replace(tasks[index], id=f"{prefix}-{number:05d}") for number, index in enumerate(order, 1)
+            dataclasses.replace(made[granularity], id=f"{prefix}-{number:05d}") for number, made in enumerate(found, 1)
         ]
-        for granularity, tasks in found.items()
+        for granularity in Granularity
     }

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agentbench.config.source import SqliteSource
-from agentbench.errors import PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
 from agentbench.worlds.domain import EMPTY_CORPUS, Content, Domain
 from agentbench.worlds.embedded import EMBEDDED
@@ -44,6 +44,8 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
         if found is not None:
             return found
         tables = own_tables(name, source.name or source.database.stem, read_tables(copy, source.database, report))
+        if not tables.domain.queries:
+            raise DataError(source.database, "no usable table: no column names, groups or measures rows")
         domain = _without_said(tables.domain, passages)
         report(_summary(domain, passages))
         corpus = own_corpus(domain, tables.rows, passages) if passages else EMPTY_CORPUS

@@ -1,6 +1,6 @@
 """A user's schema as a domain: which columns name, group and measure, and which questions that allows.
 
-    name      a text column without repeats (best one called name or title), or else a primary key of one column
+    name      a text column with hardly any repeats (best one called name or title), or else a key of one column
     category  fewer than 30 different values, each in two rows or more on average
     group     a text, or a year, that repeats
     number    other numbers that are no identifiers
@@ -13,17 +13,20 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from agentbench.worlds.domain import Domain, Field, Kind, Link, QuerySpec, Role, Table
 from agentbench.worlds.names import free, noun, plural, singular, slug
-from agentbench.worlds.own_schema import RawColumn, RawTable
+from agentbench.worlds.own_schema import ForeignKey, RawColumn, RawTable
 from agentbench.worlds.views import View, ViewField, endpoint_name, views
 
 MOST_ENDPOINTS = 60
 CATEGORIES = 30
 MOST_NAME_CHARACTERS = 60
-"""Longest name that questions say."""
+"""Longest shared value that questions say."""
+MOST_KEY_CHARACTERS = 150
+"""Longest name of a row; questions that get too long by it are dropped one by one."""
 MOST_LABEL_CHARACTERS = 100
 """Longest value that questions ask for."""
 MISSING = ("nickname", "favourite colour", "insurance number", "carbon footprint", "mascot", "shoe size")
@@ -81,7 +84,7 @@ def _table(raw: RawTable, names: _Names) -> Table:
                 called[item.column],
                 names.tables[item.parent],
                 names.columns[item.parent][item.parent_column],
-                _label(item.column),
+                _label(item, names.tables[item.parent]),
             )
             for item in raw.foreign_keys
         ),
@@ -90,36 +93,51 @@ def _table(raw: RawTable, names: _Names) -> Table:
     )
 
 
-def _label(column: str) -> str:
-    """`home_team_id` → `home_team`."""
-    name = slug(column)
-    return re.sub(r"_?(id|key|fk|code)$", "", name) or name
+def _label(link: ForeignKey, parent: str) -> str:
+    """`home_team_id` → `home_team`; a key called as in the parent table says nothing and gives the parent's name."""
+    name = slug(link.column)
+    if name == slug(link.parent_column):
+        return singular(parent)
+    return re.sub(r"_?(id|key|fk|code)$", "", name) or singular(parent)
 
 
 def _key(raw: RawTable) -> str:
+    """The column that names rows; empty where none does."""
     names = [column for column in raw.columns if _names(raw, column)]
     if names:
-        return min(names, key=lambda column: (_name_rank(raw, column), column.longest)).name
-    declared = raw.column(raw.primary_key[0]) if len(raw.primary_key) == 1 else None
-    return declared.name if declared and declared.type != "REAL" and declared.longest <= MOST_NAME_CHARACTERS else ""
+        return min(names, key=lambda column: _name_rank(raw, column)).name
+    keys = [column for column in raw.columns if _identifies(raw, column)]
+    return keys[0].name if keys else ""
 
 
 def _names(raw: RawTable, column: RawColumn) -> bool:
-    if column.type != "TEXT" or column.distinct < len(raw.rows) or column.longest > MOST_NAME_CHARACTERS:
+    """Whether a text column names rows; a few may have no name, or one that others have too."""
+    rows = len(raw.rows)
+    if column.type != "TEXT" or column.filled < 0.95 * rows or column.distinct < 0.9 * rows:
         return False
-    values = [row[column.name] for row in raw.rows]
-    if not column.one_line or any(value != value.strip() or not value for value in values):
+    if column.longest > MOST_KEY_CHARACTERS or not column.one_line:
+        return False
+    values = [row[column.name] for row in raw.rows if row[column.name] is not None]
+    if any(value != value.strip() or not value for value in values):
         return False
     return 2 * sum(any(char.isalpha() for char in value) for value in values) > len(values)
 
 
-def _name_rank(raw: RawTable, column: RawColumn) -> int:
+def _identifies(raw: RawTable, column: RawColumn) -> bool:
+    if column.type == "REAL" or column.distinct < len(raw.rows) or column.longest > MOST_NAME_CHARACTERS:
+        return False
+    return raw.primary_key == (column.name,) or slug(column.name).endswith("id")
+
+
+def _name_rank(raw: RawTable, column: RawColumn) -> tuple[int, bool, int]:
     name = slug(column.name)
     if name in _BEST_NAMES:
-        return 0
-    if name.endswith(_BEST_NAMES):
-        return 1
-    return 2 if raw.primary_key == (column.name,) else 3
+        quality = 0
+    elif name.endswith(_BEST_NAMES):
+        quality = 1
+    else:
+        quality = 2 if raw.primary_key == (column.name,) else 3
+    return (quality, column.distinct < len(raw.rows), column.longest)
 
 
 def _field(table: str, column: RawColumn, name: str, role: Role) -> Field:
@@ -141,7 +159,7 @@ def _field(table: str, column: RawColumn, name: str, role: Role) -> Field:
 def _role(raw: RawTable, column: RawColumn, key: str, linked: Collection[str]) -> Role:
     if column.name == key:
         return Role.NAME
-    if column.name in linked or column.name in raw.primary_key:
+    if column.name in linked or column.name in raw.primary_key or _identifies(raw, column):
         return Role.PLAIN
     if column.longest > MOST_LABEL_CHARACTERS or column.distinct < 2 or not column.one_line:
         return Role.PLAIN
@@ -175,20 +193,27 @@ def _rows(raw: RawTable, called: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _proposals(domain: Domain) -> Iterator[QuerySpec]:
-    """Query shapes, table by table in turn, up to the limit; each table's most useful first."""
+    """Query shapes up to the limit, table by table in turn: three of a table whose rows have names, one of others."""
     all_views = views(domain)
-    waiting = [_table_proposals(table, all_views) for table in domain.tables]
+    waiting = [(_table_proposals(table, all_views), _PER_ROUND[_is_named(table)]) for table in domain.tables]
     names: set[str] = set()
-    while waiting and len(names) < MOST_ENDPOINTS:
-        for source in list(waiting):
-            spec = next(source, None)
-            if spec is None:
-                waiting.remove(source)
-                continue
-            name = endpoint_name(spec, _view(spec, all_views))
-            if name not in names and len(name) <= 64 and len(names) < MOST_ENDPOINTS:
-                names.add(name)
-                yield spec
+    while waiting:
+        for proposals, most in list(waiting):
+            specs = list(islice(proposals, most))
+            if not specs:
+                waiting.remove((proposals, most))
+            for spec in specs:
+                name = endpoint_name(spec, _view(spec, all_views))
+                if name not in names and len(name) <= 64 and len(names) < MOST_ENDPOINTS:
+                    names.add(name)
+                    yield spec
+
+
+_PER_ROUND = {True: 3, False: 1}
+
+
+def _is_named(table: Table) -> bool:
+    return bool(table.key) and table.field(table.key).type == "TEXT"
 
 
 def _view(spec: QuerySpec, all_views: dict[str, View]) -> View:

@@ -78,6 +78,8 @@ class _Names:
             if not table.key or table.field(table.key).type != "TEXT":
                 continue
             for row in rows[table.name]:
+                if row[table.key] is None:
+                    continue
                 entity = Entity(table.name, row[table.key])
                 self.rows[entity] = row
                 words = tuple(_WORD.findall(entity.name))

@@ -204,4 +204,6 @@ def _refers(hop: Hop, first: int) -> bool:
 
 
 def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+    """A capital in front; no second full stop behind a name that ends in one."""
+    ended = text[:-1] if text.endswith("..") and not text.endswith("...") else text
+    return ended[0].upper() + ended[1:]

@@ -81,17 +81,16 @@ class Policy(NamedTuple):
 def forbidding(kind: ToolKind, topic: str, split: Split, rng: Random) -> Policy:
     """A policy that binds on questions of the topic and forbids one kind of tool."""
     name = "only_retriever" if kind is ToolKind.API else "never_retriever"
-    return _policy(rng.choice((name, f"topic_{name}")), topic, (kind,), split, rng)
+    policy = _policy(rng.choice((name, f"topic_{name}")), split, topic, rng)
+    return policy._replace(rule=Rule(policy.rule.text, (kind,)))
 
 
 def elsewhere(topic: str, split: Split, rng: Random) -> Policy:
     """A policy about another topic: it forbids nothing here."""
     other = rng.choice([name for name in TOPICS if name != topic])
-    return _policy(rng.choice(("topic_only_retriever", "topic_never_retriever")), other, (), split, rng)
+    return _policy(rng.choice(("topic_only_retriever", "topic_never_retriever")), split, other, rng)
 
 
-def _policy(family: str, topic: str, forbids: tuple[ToolKind, ...], split: Split, rng: Random) -> Policy:
-    indexes = [index for index in range(len(WORDINGS[family])) if frame_split(index) is split]
-    index = rng.choice(indexes)
-    rule = Rule(WORDINGS[family][index].format(topic=topic), forbids)
-    return Policy(rule, family, f"policy.{family}/{index}")
+def _policy(family: str, split: Split, topic: str, rng: Random) -> Policy:
+    index = rng.choice([index for index in range(len(WORDINGS[family])) if frame_split(index) is split])
+    return Policy(Rule(WORDINGS[family][index].format(topic=topic)), family, f"policy.{family}/{index}")

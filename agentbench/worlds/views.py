@@ -101,30 +101,25 @@ def _joined(view: View, parent: Table, link: Link) -> View:
     alias = quote(parent.sql_name if parent.name != view.table.name else f"{parent.sql_name} linked")
     fields = dict(view.fields)
     for field in parent.fields:
-        found = _parent_field(field, parent, link, view.fields, f"{alias}.{quote(field.sql_name)}")
+        found = _parent_field(field, parent, link, view.fields)
         if found is not None:
-            fields[found.name] = found
+            fields[found.name] = found._replace(expression=f"{alias}.{quote(field.sql_name)}")
     joined_on = parent.field(link.parent_field or parent.key).sql_name
     child = view.fields[link.field].expression
     source = f"{view.source} JOIN {quote(parent.sql_name)} AS {alias} ON {child} = {alias}.{quote(joined_on)}"
     return View(f"{view.table.name}_with_{parent.name}", view.table, source, fields, link)
 
 
-def _parent_field(
-    field: Field, parent: Table, link: Link, own: dict[str, ViewField], expression: str
-) -> ViewField | None:
-    """A linked table's column as the view has it; `None` where the own table has the same values."""
+def _parent_field(field: Field, parent: Table, link: Link, own: dict[str, ViewField]) -> ViewField | None:
+    """A linked table's column as the view calls it; `None` where the own table has the same values."""
     if field.name == (link.parent_field or parent.key):
         return None
-    label = link.label or parent.singular.replace(" ", "_")
-    noun, is_name = label.replace("_", " "), field.name == parent.key
-    if link.label or field.name in own:
-        name = label if is_name and label not in own else free(f"{label}_{field.name}", own)
-        noun = noun if is_name else f"{noun} {field.noun}"
-        return ViewField(
-            name, noun, field, expression, f"whose {noun} is {{}}", f"whose {noun} is above {{}}", field.name
-        )
-    return ViewField(field.name, field.noun, field, expression, field.by, field.over, field.name)
+    if not link.label and field.name not in own:
+        return ViewField(field.name, field.noun, field, "", field.by, field.over, field.name)
+    label, is_name = link.label or parent.singular.replace(" ", "_"), field.name == parent.key
+    name = label if is_name and label not in own else free(f"{label}_{field.name}", own)
+    noun = label.replace("_", " ") if is_name else f"{label.replace('_', ' ')} {field.noun}"
+    return ViewField(name, noun, field, "", f"whose {noun} is {{}}", f"whose {noun} is above {{}}", field.name)
 
 
 def universes(all_views: dict[str, View]) -> tuple[Universe, ...]:

@@ -83,6 +83,16 @@ def test_a_builder_that_is_killed_leaves_no_world_and_the_next_one_builds_it(tmp
     assert prepare_embedded("chemistry", 0, FEW, tmp_path, print).tasks("rest", "test").is_file()
 
 
+def test_what_a_killed_builder_left_is_removed_when_it_is_old_enough(tmp_path: Path):
+    name = prepare_embedded("chemistry", 0, FEW, tmp_path / "first", print).folder.name
+    old, young = (tmp_path / "worlds" / f".{name}-{age}" for age in ("old", "young"))
+    for draft in (old, young):
+        draft.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    prepare_embedded("chemistry", 0, FEW, tmp_path, print)
+    assert [old.exists(), young.exists()] == [False, True]
+
+
 def test_an_unknown_domain_is_refused_with_the_nearest_name(tmp_path: Path):
     with pytest.raises(PreflightError, match="no embedded domain 'chemestry', did you mean 'chemistry'"):
         prepare_embedded("chemestry", 0, FEW, tmp_path, print)

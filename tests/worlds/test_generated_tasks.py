@@ -10,10 +10,17 @@ from agentbench.config.env import Availability, Granularity, Scenario
 from agentbench.config.tasks import Split
 from agentbench.tasks.gold import references
 from agentbench.types import AnswerType, Task, ToolKind
+from agentbench.worlds.drafts import SHARES, Form
 from agentbench.worlds.embedded import EMBEDDED
 
 PAIRS = ((Split.TRAIN, Split.VALIDATION), (Split.TRAIN, Split.TEST), (Split.VALIDATION, Split.TEST))
 per_world = pytest.mark.parametrize("name", EMBEDDED)
+
+
+def test_shares_add_up_and_a_fifth_has_no_answer():
+    hopeless = (Form.MISSING_KIND, Form.MISSING_KIND_LATER, Form.NO_TOOLS, Form.NO_SOURCE, Form.FORBIDDEN)
+    assert sum(share.parts for share in SHARES) == 1000
+    assert sum(share.parts for share in SHARES if share.form in hopeless) == 200
 
 
 def used(tasks: tuple[Task, ...], key: str) -> set[str]:

@@ -28,7 +28,14 @@ def test_a_name_that_is_taken_gets_the_next_number():
 
 
 @pytest.mark.parametrize(
-    ("many", "one"), [("companies", "company"), ("boxes", "box"), ("order_items", "order_item"), ("status", "status"), ("series", "series")]
+    ("many", "one"),
+    [
+        ("companies", "company"),
+        ("boxes", "box"),
+        ("order_items", "order_item"),
+        ("status", "status"),
+        ("series", "series"),
+    ],
 )
 def test_plural_table_names_have_a_singular(many: str, one: str):
     assert singular(many) == one

@@ -76,7 +76,7 @@ def test_what_no_source_holds_is_named_by_no_column_fact_or_document(worlds, mod
 
 
 @per_domain
-def test_documents_are_short_and_endpoints_between_twelve_and_thirty(worlds, module: ModuleType):
+def test_documents_are_short_and_there_are_twelve_to_twenty_endpoints(worlds, module: ModuleType):
     world = worlds.by_name[module.DOMAIN.name]
     assert max(len(document["text"].split()) for document in documents(world)) <= 80
-    assert 12 <= len(world.manifest.endpoints) <= 30
+    assert 12 <= len(world.manifest.endpoints) <= 20

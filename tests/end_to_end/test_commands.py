@@ -1,0 +1,156 @@
+"""The commands as a user types them, on a real world, with a real model or a real server."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+
+from agentbench.episodes.store import TRAJECTORIES, read_trajectories
+from agentbench.types import Actor, Final
+
+from .conftest import Run, command, environment
+
+
+def only_run(folder: Path, entry: str) -> Path:
+    (found,) = (folder / "outputs" / entry).iterdir()
+    return found
+
+
+def test_an_informed_rollout_writes_trees_that_preferences_can_be_read_from(
+    run: Run, world: Path, student: Path, tmp_path: Path
+) -> None:
+    ended = run(
+        "rollout",
+        *("experiment=informed_alternates", f"env.worlds=['{world}']", "tasks.limit=20"),
+        *(f"model.path='{student}'", "model.max_tokens=24"),
+    )
+    assert (ended.code, ended.err) == (0, "")
+    folder = only_run(tmp_path, "rollout")
+    summary = orjson.loads((folder / "summary.json").read_bytes())
+    steps = [step for kept in read_trajectories(folder / TRAJECTORIES) for step in kept.history.steps]
+    assert summary["total_time_steps"] == len(steps)
+    assert all(len(step.decision.alternatives) == 1 for step in steps)
+    assert {step.decision.actor for step in steps} == {Actor.AGENT, Actor.EXPERT}
+    assert summary["step_preferences"] > 0
+
+
+def test_evaluation_is_the_agent_alone(run: Run, world: Path, student: Path, tmp_path: Path) -> None:
+    ended = run("eval", f"env.worlds=['{world}']", "tasks.limit=8", f"model.path='{student}'", "model.max_tokens=24")
+    assert (ended.code, ended.err) == (0, "")
+    kept = read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES)
+    assert all(trajectory.expert_steps == 0 for trajectory in kept)
+
+
+@pytest.mark.parametrize("tools", ["rest", "slot_filling", "selection"])
+def test_the_self_check_finds_the_world_fair(run: Run, world: Path, tools: str) -> None:
+    ended = run("doctor", f"env.worlds=['{world}']", "tasks.limit=200", f"env.tools={tools}")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.count("yes") == 5
+
+
+def test_a_killed_rollout_of_200_episodes_goes_on_where_it_was(
+    run: Run, world: Path, server: str, tmp_path: Path
+) -> None:
+    arguments = (
+        *("model=openai", f"model.base_url={server}", "model.name=slow", f"env.worlds=['{world}']"),
+        *("concurrency=4", "hydra.run.dir=killed"),
+    )
+    lines = tmp_path / "killed" / TRAJECTORIES
+    with subprocess.Popen(command("rollout", *arguments), cwd=tmp_path, env=environment()) as running:
+        while not lines.exists() or lines.read_bytes().count(b"\n") < 40:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    with lines.open("ab") as file:
+        file.write(b'{"task": {"id": "films-te')
+    ended = run("rollout", *arguments[:-1], "resume=killed")
+    assert ended.code == 0, ended.err
+    written = [orjson.loads(line)["task"]["id"] for line in lines.read_bytes().splitlines()]
+    assert len(written) == len(set(written)) == 200
+    assert "torn last line" in (tmp_path / "killed" / "rollout.log").read_text()
+
+
+def test_an_interrupted_rollout_says_how_to_go_on(run: Run, world: Path, server: str, tmp_path: Path) -> None:
+    arguments = (
+        "model=openai",
+        f"model.base_url={server}",
+        "model.name=slow",
+        f"env.worlds=['{world}']",
+        "concurrency=2",
+    )
+    running = subprocess.Popen(
+        command("rollout", *arguments), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob(f"outputs/rollout/*/{TRAJECTORIES}")):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=30)[1]
+    assert running.returncode == 4
+    assert "next: python -m agentbench.rollout" in said and "resume=outputs/rollout/" in said
+
+
+def test_a_server_that_is_not_there_is_one_line(run: Run, world: Path) -> None:
+    ended = run(
+        "rollout", "model=openai", "model.base_url=http://127.0.0.1:9/v1", "model.name=x", f"env.worlds=['{world}']"
+    )
+    assert ended.code == 5
+    assert ended.err.splitlines()[0] == "error: cannot reach http://127.0.0.1:9/v1: Connection refused"
+
+
+def test_bad_worlds_are_one_line_each(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.sqlite").write_bytes(b"no database at all" * 100)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "photo.txt").write_bytes(b"\x89PNG\x00\xff")
+    with closing(sqlite3.connect(tmp_path / "good.sqlite")) as connection:
+        connection.executescript("CREATE TABLE a (name TEXT); INSERT INTO a VALUES ('x');")
+    for arguments, said in (
+        (("env.worlds=[filmz]",), "did you mean 'films'"),
+        (("source=sqlite", "source.database=missing.sqlite"), "missing.sqlite"),
+        (("source=sqlite", "source.database=broken.sqlite"), "broken.sqlite"),
+        (("source=sqlite", "source.database=good.sqlite", "source.documents=texts"), "photo.txt"),
+    ):
+        ended = run("prepare" if arguments[0].startswith("source") else "doctor", *arguments)
+        assert ended.code == 5
+        assert said in ended.err.splitlines()[0] and "Traceback" not in ended.err
+
+
+def test_a_users_own_database_becomes_a_fair_world(run: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        connection.executescript(SHOP)
+        connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?)", PRODUCTS)
+        connection.commit()
+    counts = ("source.tasks.train=20", "source.tasks.validation=4", "source.tasks.test=20")
+    made = run("prepare", "source=sqlite", "source.database=shop.sqlite", "hydra.run.dir=made", *counts)
+    assert (made.code, made.err) == (0, "")
+    checked = run("doctor", "env.worlds=[made/world]", "tasks.limit=10")
+    assert (checked.code, checked.err) == (0, "")
+
+
+SHOP = "CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT UNIQUE, maker TEXT, price REAL);"
+PRODUCTS = [
+    (number, f"{colour} {thing}", f"Maker {number % 40}", 5.5 + number)
+    for number, (colour, thing) in enumerate(
+        (colour, thing)
+        for colour in ("Red", "Blue", "Green", "Black", "White", "Golden", "Silver", "Purple", "Orange", "Brown")
+        for thing in ("Lamp", "Chair", "Table", "Clock", "Kettle", "Mirror", "Shelf", "Basket", "Bottle", "Candle")
+    )
+]
+
+
+def test_answers_end_episodes_in_what_is_written(run: Run, world: Path, server: str, tmp_path: Path) -> None:
+    arguments = (
+        "model=openai",
+        f"model.base_url={server}",
+        "model.name=slow",
+        f"env.worlds=['{world}']",
+        "tasks.limit=4",
+    )
+    assert run("eval", *arguments).code == 0
+    for trajectory in read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES):
+        assert isinstance(trajectory.history.steps[-1].decision.action, Final)
