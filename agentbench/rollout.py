@@ -11,6 +11,7 @@ Exit codes: 0 done, 1 a bug of ours, 2 configuration, 3 more failed episodes tha
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def run(config: RolloutConfig, folder: Path) -> None:
 
     rollout = runs.rollout(config, app.say)
     run_async(rollout.play(folder))
-    app.say(f"trajectories: {folder / 'trajectories.jsonl'}")
+    app.say(f"trajectories: {os.path.relpath(folder / 'trajectories.jsonl')}")
 
 
 if __name__ == "__main__":

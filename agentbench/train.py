@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 a bug of ours, 2 configuration, 4 interrupted, 5 something
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,8 @@ def run(config: TrainConfig, folder: Path) -> None:
         f"{trained.parameters:,} parameters learnt from {trained.rows} trajectories; {trained.trained_share:.0%} of"
         f" their tokens, the actor's own, carry the loss; it ended at {trained.result.loss:.3f} nats per token"
     )
-    app.say(f"model: {training.publish(folder / 'model', published) if published else folder / 'model'}")
+    model = training.publish(folder / "model", published) if published else folder / "model"
+    app.say(f"model: {os.path.relpath(model)}")
 
 
 if __name__ == "__main__":

@@ -36,8 +36,7 @@ def episode_maker(config: RolloutConfig, field: Playground, agent: Model | None)
     grader = step_grader(config.rewards)
 
     def make(task: Task, seed: int) -> EpisodeParts:
-        env = field.environment(task, config.env.enforce_rules)
-        return EpisodeParts(env, _policy(config, task, seed, agent), grader, (AnswerScorer(),))
+        return EpisodeParts(field.environment(task), _policy(config, task, seed, agent), grader, (AnswerScorer(),))
 
     return make
 
@@ -165,7 +164,7 @@ def self_check_of(config: DoctorConfig, report: Report) -> SelfCheck:
     grader = step_grader(config.rewards)
 
     def make(task: Task, policy: Policy) -> EpisodeParts:
-        return EpisodeParts(field.environment(task, config.env.enforce_rules), policy, grader, (AnswerScorer(),))
+        return EpisodeParts(field.environment(task), policy, grader, (AnswerScorer(),))
 
     settings = PoolSettings(
         concurrency=64,

@@ -35,8 +35,9 @@ class Playground(NamedTuple):
     worlds: tuple[World, ...]
     tools: dict[str, Callable[[], tuple[Tool, ...]]]
     """By domain: makes the tools of one episode."""
+    enforce_rules: bool
 
-    def environment(self, task: Task, enforce_rules: bool) -> Environment:
+    def environment(self, task: Task) -> Environment:
         """A fresh environment for a task.
 
         Raises:
@@ -44,7 +45,7 @@ class Playground(NamedTuple):
         """
         if task.domain not in self.tools:
             raise PreflightError(f"task {task.id!r} is about {task.domain!r}; the run has {sorted(self.tools)}")
-        return ToolEnv(self.tools[task.domain](), enforce_rules)
+        return ToolEnv(self.tools[task.domain](), self.enforce_rules)
 
 
 def worlds(env: EnvConfig, cache_dir: Path, report: Report) -> tuple[World, ...]:
@@ -74,7 +75,7 @@ def playground(env: EnvConfig, retriever: RetrieverConfig, found: tuple[World, .
         if world.manifest.collection is not None
     }
     makers = {world.manifest.name: _tool_maker(world, env, found, indexes, retriever.top_k) for world in found}
-    return Playground(found, makers)
+    return Playground(found, makers, env.enforce_rules)
 
 
 def _tool_maker(

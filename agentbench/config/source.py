@@ -14,7 +14,7 @@ from agentbench.config.schema import schema
 class TaskCounts:
     """Tasks to generate per world and split; fewer come out where a world has too few entities."""
 
-    train: Annotated[int, Field(ge=0)] = 2400
+    train: Annotated[int, Field(ge=0)] = 5000
     validation: Annotated[int, Field(ge=0)] = 150
     test: Annotated[int, Field(ge=0)] = 300
 

@@ -45,7 +45,9 @@ class ToolGymEnv(gymnasium.Env[str, str]):
     and, after a step, its category and outcome.
     """
 
-    def __init__(self, tasks: Sequence[Task], make_env: Callable[[], Environment], grade: Grade, horizon: int) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], make_env: Callable[[Task], Environment], grade: Grade, horizon: int
+    ) -> None:
         self.observation_space = gymnasium.spaces.Text(MAX_CHARS, min_length=0, charset=string.printable)
         self.action_space = gymnasium.spaces.Text(MAX_CHARS, min_length=0, charset=string.printable)
         self._tasks = tuple(tasks)
@@ -60,7 +62,7 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         super().reset(seed=seed)
         chosen = (options or {}).get("task", int(self.np_random.integers(len(self._tasks))))
         self._task = self._tasks[chosen]
-        self._env = self._make_env()
+        self._env = self._make_env(self._task)
         opening = self._runner.run(self._env.reset(self._task))
         self._history = History(self._env.tools, opening)
         return ascii_text(opening.text), {"task": self._task.id}

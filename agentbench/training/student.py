@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from transformers import AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 from trl.trainer.sft_trainer import SFTTrainer
@@ -22,6 +23,9 @@ from agentbench.training.sft import ScoredTokensTrainer, SftResult, Trainee, tra
 from agentbench.training.tiny import Architecture, CopyingTask, new_student, teach_copying, train_tokenizer
 from agentbench.training_data.sft import SftRows, sft_rows
 from agentbench.types import Trajectory, record
+
+CONTEXT = 16_384
+"""Longest prompt of a tiny student, in tokens: more than any episode needs, and free with rotary positions."""
 
 
 class Recipe(NamedTuple):
@@ -51,13 +55,14 @@ def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Re
     Raises:
         DataError: no trajectory is of use.
     """
+    torch.set_num_threads(1)  # threads cost a model of this size more than they bring
     family = Tiny()
     tokenizer = train_tokenizer(_texts(trajectories, family), config.vocab_size, CONTROL_TOKENS, end=END, pad=PAD)
     recipe.folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(str(recipe.folder))
     template = TokenTemplate(family, load_tokenizer(recipe.folder))
     rows = _useful(sft_rows(trajectories, template, recipe.stage.max_length))
-    architecture = Architecture(config.hidden_size, config.layers, config.heads, 2 * recipe.stage.max_length)
+    architecture = Architecture(config.hidden_size, config.layers, config.heads, CONTEXT)
     model = new_student(architecture, tokenizer, recipe.seed)
     copying = CopyingTask()
 

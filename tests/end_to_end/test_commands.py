@@ -5,17 +5,20 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
 import pytest
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.types import Actor, Final
 
-from .conftest import Run, command, environment
+from .conftest import ROOT, Run, command, environment
 
 
 def only_run(folder: Path, entry: str) -> Path:
@@ -39,6 +42,46 @@ def test_an_informed_rollout_writes_trees_that_preferences_can_be_read_from(
     assert all(len(step.decision.alternatives) == 1 for step in steps)
     assert {step.decision.actor for step in steps} == {Actor.AGENT, Actor.EXPERT}
     assert summary["step_preferences"] > 0
+
+
+def test_a_student_that_is_not_there_is_trained_first(run: Run, world: Path, tmp_path: Path) -> None:
+    small = ("model.hidden_size=16", "model.layers=1", "model.heads=1", "model.vocab_size=512", "model.max_tokens=8")
+    arguments = ("expert_mode=informed", f"env.worlds=['{world}']", "tasks.limit=2", "cache_dir=cache", *small)
+    first, second = run("rollout", *arguments), run("rollout", *arguments)
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert "learning to copy" in first.out and "learning" not in second.out
+    (student,) = (tmp_path / "cache" / "models").iterdir()
+    assert (student / "model.safetensors").is_file()
+
+
+def test_a_given_model_with_its_own_template_plays(run: Run, world: Path, tmp_path: Path) -> None:
+    tokenizer = ROOT.parent / "shared" / "data" / "tokenizers" / "qwen3"
+    if not tokenizer.is_dir():
+        pytest.skip("needs a real Qwen3 tokenizer in ../shared/data/tokenizers")
+    config = Qwen3Config(
+        vocab_size=151_936,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+    )
+    untrained = Qwen3ForCausalLM(config)
+    untrained.save_pretrained(tmp_path / "model")
+    chosen = ("model=hf", "model.path=model", f"template.tokenizer='{tokenizer}'", "agent.max_tokens=6")
+    ended = run("rollout", *chosen, f"env.worlds=['{world}']", "env.horizon=3", "tasks.limit=2")
+    assert (ended.code, ended.err) == (0, "")
+    for trajectory in read_trajectories(only_run(tmp_path, "rollout") / TRAJECTORIES):
+        prompts = [step.decision.generations[0].prompt_ids for step in trajectory.history.steps]
+        assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(prompts))
+
+
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    code = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Fe" in done.stdout and "'outcome': 'ok'" in done.stdout
 
 
 def test_evaluation_is_the_agent_alone(run: Run, world: Path, student: Path, tmp_path: Path) -> None:

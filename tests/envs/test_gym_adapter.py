@@ -19,7 +19,7 @@ REWARDS = {category: float(number) for number, category in enumerate(StepCategor
 
 @pytest.fixture
 def env(film_tools, film_task, unanswerable) -> Iterator[ToolGymEnv]:
-    made = ToolGymEnv([film_task, unanswerable], lambda: ToolEnv(film_tools, True), StepGrader(REWARDS), horizon=3)
+    made = ToolGymEnv([film_task, unanswerable], lambda task: ToolEnv(film_tools, True), StepGrader(REWARDS), horizon=3)
     yield made
     made.close()
 
