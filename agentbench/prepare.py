@@ -2,7 +2,7 @@
 
   python -m agentbench.prepare
   python -m agentbench.prepare source.domains=[films] source.tasks.train=200
-  python -m agentbench.prepare source=sqlite source.database=shop.sqlite source.documents=manuals/
+  python -m agentbench.prepare source=sqlite database=shop.sqlite documents=manuals/
 
 Embedded worlds are cached in `cache_dir` and made only once; a world of your own goes into the run's folder.
 Exit codes: 0 done, 1 a bug of ours, 2 configuration, 4 interrupted, 5 a file is missing or broken.

@@ -22,7 +22,7 @@ SCHEMAS = {
 REQUIRED = {
     ("model", "hf"): ["model.path=somewhere"],
     ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
-    ("source", "sqlite"): ["source.database=some.sqlite"],
+    ("source", "sqlite"): ["database=some.sqlite"],
     ("template", "teacher"): ["model=openai", "model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
     ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],

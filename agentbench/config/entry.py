@@ -26,6 +26,10 @@ class PrepareConfig:
 
     seed: int = 0
     source: SourceConfig
+    database: Path | None = None
+    """Short for `source.database` of source=sqlite."""
+    documents: Path | None = None
+    """Short for `source.documents` of source=sqlite."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
 

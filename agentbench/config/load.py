@@ -109,6 +109,8 @@ def _validated(data: dict[str, Any], schema: type) -> _Judged:
 def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) -> str:
     key = _dotted(data, (name, *error["loc"]))
     value = error["input"]
+    if value is None:
+        return f"{key}: required, e.g. {key}=…"
     match error["type"]:
         case "unexpected_keyword_argument":
             return _unknown(schema, data, key)

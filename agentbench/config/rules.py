@@ -7,11 +7,13 @@ is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbench.config.env import EnvConfig
 from agentbench.config.expert_mode import NoExpert
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
+from agentbench.config.source import SourceConfig, SqliteSource
 from agentbench.config.stage import StageConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
 
@@ -52,6 +54,13 @@ def _stage_can_train(_stage: StageConfig, model: ModelConfig) -> str:
     return ""
 
 
+def _own_data_needs_its_source(source: SourceConfig, database: Path | None, documents: Path | None) -> str:
+    given = "database" if database else "documents" if documents else ""
+    if given and not isinstance(source, SqliteSource):
+        return f"{given}: belongs to source=sqlite, not to source={source.kind}"
+    return ""
+
+
 def _alternates_need_expert(expert_mode: object) -> str:
     if isinstance(expert_mode, NoExpert) and expert_mode.save_alternate_trace:
         return "expert_mode.save_alternate_trace: there is no other actor with expert_mode=none; choose an expert_mode"
@@ -68,6 +77,7 @@ def _worlds_are_named(env: EnvConfig) -> str:
 RULES = (
     Rule(("model", "template"), _template_fits_model),
     Rule(("stage", "model"), _stage_can_train),
+    Rule(("source", "database", "documents"), _own_data_needs_its_source),
     Rule(("expert_mode",), _alternates_need_expert),
     Rule(("env",), _worlds_are_named),
 )

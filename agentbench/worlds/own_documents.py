@@ -39,7 +39,7 @@ def read_passages(folder: Path) -> tuple[Passage, ...]:
         DataError: it holds no text, or a file that is not UTF-8 text, which is named.
     """
     if not folder.is_dir():
-        raise PreflightError(f"no folder of documents at {folder}", "give a folder as source.documents=…")
+        raise PreflightError(f"no folder of documents at {folder}", "give a folder as documents=…")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
         raise DataError(folder, f"no documents: no file here ends in {' or '.join(SUFFIXES)}")

@@ -68,7 +68,7 @@ def copy_database(source: Path, target: Path) -> None:
         DataError: it is not a SQLite database, or a damaged one.
     """
     if not source.is_file():
-        raise PreflightError(f"no database at {source}", "give the path of a SQLite file as source.database=…")
+        raise PreflightError(f"no database at {source}", "give the path of a SQLite file as database=…")
     try:
         with closing(_connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
             reading.backup(writing)

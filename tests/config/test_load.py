@@ -56,7 +56,7 @@ def test_every_problem_is_told_at_once() -> None:
         ({"env": {"worlds": "films"}}, "env.worlds: must be a list, got 'films'; write env.worlds=[films]"),
         ({"env": {"worlds": [["a"]]}}, "env.worlds.0: must be a valid string, got ['a']"),
         ({"env": 3}, "env: must be a group of keys (env.…=), got 3"),
-        ({"concurrency": None}, "concurrency: must be a valid integer, got null"),
+        ({"concurrency": None}, "concurrency: required, e.g. concurrency=…"),
         ({"tasks": {"limit": 0}}, "tasks.limit: must be greater than or equal to 1, got 0"),
         (
             {"expert_mode": {"kind": "random", "recent_limit": 3}},

@@ -154,9 +154,9 @@ def test_bad_worlds_are_one_line_each(run: Run, tmp_path: Path) -> None:
         connection.executescript("CREATE TABLE a (name TEXT); INSERT INTO a VALUES ('x');")
     for arguments, said in (
         (("env.worlds=[filmz]",), "did you mean 'films'"),
-        (("source=sqlite", "source.database=missing.sqlite"), "missing.sqlite"),
-        (("source=sqlite", "source.database=broken.sqlite"), "broken.sqlite"),
-        (("source=sqlite", "source.database=good.sqlite", "source.documents=texts"), "photo.txt"),
+        (("source=sqlite", "database=missing.sqlite"), "missing.sqlite"),
+        (("source=sqlite", "database=broken.sqlite"), "broken.sqlite"),
+        (("source=sqlite", "database=good.sqlite", "documents=texts"), "photo.txt"),
     ):
         ended = run("prepare" if arguments[0].startswith("source") else "doctor", *arguments)
         assert ended.code == 5
@@ -169,7 +169,7 @@ def test_a_users_own_database_becomes_a_fair_world(run: Run, tmp_path: Path) -> 
         connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?)", PRODUCTS)
         connection.commit()
     counts = ("source.tasks.train=20", "source.tasks.validation=4", "source.tasks.test=20")
-    made = run("prepare", "source=sqlite", "source.database=shop.sqlite", "hydra.run.dir=made", *counts)
+    made = run("prepare", "source=sqlite", "database=shop.sqlite", "hydra.run.dir=made", *counts)
     assert (made.code, made.err) == (0, "")
     checked = run("doctor", "env.worlds=[made/world]", "tasks.limit=10")
     assert (checked.code, checked.err) == (0, "")
