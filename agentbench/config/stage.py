@@ -14,7 +14,7 @@ class SftStage:
     """Supervised fine-tuning on trajectories; the loss covers the actor's tokens only."""
 
     kind: Literal["sft"] = "sft"
-    epochs: Annotated[float, Field(gt=0)] = 4.0
+    epochs: Annotated[float, Field(gt=0)] = 2.0
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     """Peak, reached after the warm-up, then a cosine down to a tenth."""
     warmup_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
