@@ -73,6 +73,8 @@ class Summary:
     """Success of all episodes, as in `success`."""
     by_scenario: dict[str, Rate]
     by_tool_availability: dict[str, Rate]
+    episodes: tuple[dict[str, Any], ...]
+    """Every episode's metadata (see `episode_metadata`), by sample_id."""
 
 
 def tracker(expert_steps: int, agent_steps: int, interventions: dict[str, int]) -> Tracker:

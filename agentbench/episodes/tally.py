@@ -1,13 +1,21 @@
-"""Running sums over trajectories: what a summary needs, without keeping any trajectory."""
+"""Running sums over trajectories and a few facts of each: what a summary needs, without keeping any trajectory."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from agentbench.episodes.failures import kind
 from agentbench.episodes.rates import Rate, rate
-from agentbench.episodes.summary import ExpertSettings, Summary, assistance, interventions, tracker
+from agentbench.episodes.summary import (
+    ExpertSettings,
+    Summary,
+    assistance,
+    episode_metadata,
+    interventions,
+    tracker,
+)
 from agentbench.scoring.answers import normalise
 from agentbench.tasks.gold import same_effect
 from agentbench.types import (
@@ -40,6 +48,7 @@ class Tally:
         self._categories: Counter[str] = Counter()
         self._step_preferences = 0
         self._tokens: dict[str, Usage] = {}
+        self._episodes: list[dict[str, Any]] = []
         self._groups: dict[str, dict[str, list[int]]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
 
     def add(self, trajectory: Trajectory) -> None:
@@ -56,6 +65,7 @@ class Tally:
         self._interventions.update(interventions(trajectory))
         self._categories.update(step.category.value for step in trajectory.history.steps)
         self._step_preferences += step_preferences(trajectory)
+        self._episodes.append(episode_metadata(trajectory, self._expert))
         self._add_tokens(trajectory)
         self._add_groups(trajectory)
 
@@ -77,6 +87,7 @@ class Tally:
             by_domain=self._rates("domain"),
             by_scenario=self._rates("scenario"),
             by_tool_availability=self._rates("tool_availability"),
+            episodes=tuple(sorted(self._episodes, key=lambda episode: episode["sample_id"])),
         )
 
     def _add_tokens(self, trajectory: Trajectory) -> None:
