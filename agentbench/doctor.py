@@ -2,7 +2,7 @@
 
   python -m agentbench.doctor
   python -m agentbench.doctor env.tools=selection tasks.limit=200
-  python -m agentbench.doctor env.worlds=[outputs/prepare/2026-01-31_12-00-00/shop]
+  python -m agentbench.doctor env.worlds=[outputs/prepare/2026-01-31_12-00-00/world]
 
 Exit codes: 0 all is well, 1 a bug of ours, 2 configuration, 4 interrupted, 5 something is missing,
 6 an agent scored what it should not.

@@ -22,9 +22,6 @@ def record(cls: type[T]) -> type[T]:
     return dataclass(frozen=True, slots=True)(cls)
 
 
-# ---------------------------------------------------------------------------------------------- tools
-
-
 class ToolKind(StrEnum):
     """What stands behind a tool; availability and rules speak about kinds, not names."""
 
@@ -51,9 +48,6 @@ class ToolCall:
 
     name: str
     arguments: dict[str, Any]
-
-
-# -------------------------------------------------------------------------------------------- actions
 
 
 @record
@@ -84,9 +78,6 @@ class Malformed:
 
 
 Action = CallTools | Final | Malformed
-
-
-# ---------------------------------------------------------------------------------------------- tasks
 
 
 class AnswerType(StrEnum):
@@ -151,9 +142,6 @@ class Task:
     """Kinds of tool that exist in the episode; `None` means all the environment has."""
     data: dict[str, Any] = field(default_factory=dict)
     """Facts about the task for filters and tables: scenario, tool_availability, hops, template, entities, split."""
-
-
-# -------------------------------------------------------------------------------------------- episodes
 
 
 class Outcome(StrEnum):

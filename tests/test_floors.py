@@ -121,7 +121,7 @@ PLANTED = {
     "sideways": ("scoring/answers.py", "from agentbench.policies.chat import ChatAgent", "imports agentbench.policies"),
     "a heavy package": ("templates/tiny.py", "class A:\n    import torch.nn", "imports torch.nn when it is loaded"),
     "a module that loads one": (
-        "build.py",
+        "build/models.py",
         "from agentbench.llm.hf import HfLlm",
         "imports agentbench.llm.hf.HfLlm when",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -138,7 +139,7 @@ def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, 
     report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
     command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, config)]
     if subprocess.run(command, check=False).returncode != 0 or not (folder / "config.json").is_file():
-        raise PreflightError("the tiny student could not be trained", " ".join(command[1:]))
+        raise PreflightError("the tiny student could not be trained", shlex.join(["python", *command[1:]]))
     return folder
 
 
@@ -155,7 +156,10 @@ def student_folder(
 def _student_overrides(tiny: TinyModel, config: RolloutConfig) -> list[str]:
     env, names = config.env, ",".join(f"'{name}'" for name in config.env.worlds)
     return [
-        *(f"model.{key}={getattr(tiny, key)}" for key in ("hidden_size", "layers", "heads", "vocab_size")),
+        f"model.hidden_size={tiny.hidden_size}",
+        f"model.layers={tiny.layers}",
+        f"model.heads={tiny.heads}",
+        f"model.vocab_size={tiny.vocab_size}",
         f"env.worlds=[{names}]",
         f"env.tools={env.tools.value}",
         f"env.distractors={env.distractors}",

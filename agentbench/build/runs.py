@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,8 @@ def needs_agent(mode: ExpertModeConfig) -> bool:
 
 def step_grader(rewards: RewardsConfig) -> StepGrader:
     """Grades steps with the configured numbers."""
-    return StepGrader({category: getattr(rewards, category.value) for category in StepCategory})
+    numbers = dataclasses.asdict(rewards)
+    return StepGrader({category: numbers[category.value] for category in StepCategory})
 
 
 def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:

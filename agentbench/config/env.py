@@ -55,7 +55,7 @@ class EnvConfig:
     enforce_rules: bool = True
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""
     distractors: Annotated[int, Field(ge=0, le=100)] = 2
-    """Document collections of other domains that can be searched as well."""
+    """Document collections of the run's other worlds that can be searched as well; fewer where it has fewer worlds."""
     statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = 2.0
     """Longest time one SQL statement may take, in seconds."""
     shown_values: Annotated[int, Field(ge=1, le=1000)] = 20

@@ -43,7 +43,7 @@ class InformedExpert:
 
     kind: Literal["informed"] = "informed"
     init_limit: Annotated[int, Field(ge=0)] = 1
-    """Steps at the start of an episode in which the agent is left alone."""
+    """Steps the agent takes before the overseer is heeded; an answer given too early is stopped even then."""
     recent_limit: Annotated[int, Field(ge=1)] = 2
     """Number of latest steps the overseer looks at."""
     random_epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0

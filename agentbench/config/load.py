@@ -54,9 +54,6 @@ def _first_per_key(problems: list[str]) -> list[str]:
     return list({problem.split(": ", 1)[0]: problem for problem in reversed(problems)}.values())[::-1]
 
 
-# ------------------------------------------------------------------------------------- interpolations
-
-
 def _resolved(config: DictConfig | Mapping[str, Any]) -> _Judged:
     """Plain values with interpolations resolved and `???` left out."""
     from omegaconf import OmegaConf
@@ -82,9 +79,6 @@ def _plain(node: object, path: str, problems: list[str]) -> Any:
         except OmegaConfBaseException as error:
             problems.append(f"{place}: {str(error).splitlines()[0]}")
     return values if isinstance(node, DictConfig) else list(values.values())
-
-
-# ----------------------------------------------------------------------------------------- validation
 
 
 def _validated(data: dict[str, Any], schema: type) -> _Judged:

@@ -11,7 +11,6 @@ is told, and with `enforce_rules` a call against them gets `rule_broken` and is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from agentbench.config.suggest import did_you_mean
 from agentbench.envs import EnvStep
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
@@ -104,9 +104,7 @@ class ToolEnv:
     def _no_such_tool(self, name: str) -> Observation:
         if name in self._all:
             return _complaint(Outcome.UNAVAILABLE, f"the tool {name!r} is not available here")
-        near = get_close_matches(name, self._usable, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        return _complaint(Outcome.UNKNOWN_TOOL, f"there is no tool {name!r}{hint}")
+        return _complaint(Outcome.UNKNOWN_TOOL, f"there is no tool {name!r}{did_you_mean(name, self._usable)}")
 
 
 def argument_problem(spec: ToolSpec, arguments: dict[str, Any]) -> str:

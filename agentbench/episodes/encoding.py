@@ -66,9 +66,6 @@ def _adapter() -> Callable[[bytes], Trajectory]:
     return TypeAdapter(Trajectory).validate_json
 
 
-# ------------------------------------------------------------------------------------------- to disk
-
-
 def _stored_steps(steps: tuple[Step, ...], seen: Ids) -> tuple[Step, ...]:
     return tuple(
         dataclasses.replace(
@@ -141,9 +138,6 @@ def _writable(value: Free) -> Free:
             return [_writable(part) for part in value]
         case _:
             return value
-
-
-# ----------------------------------------------------------------------------------------- from disk
 
 
 def _expanded_steps(steps: tuple[Step, ...], seen: Ids) -> tuple[Step, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.config.suggest import did_you_mean
 from agentbench.errors import DataError, PreflightError
 from agentbench.types import Task
 
@@ -55,6 +55,5 @@ def _adapter() -> TypeAdapter[Task]:
 def _problem(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "unexpected_keyword_argument":
-        near = get_close_matches(str(error["loc"][-1]), Task.__dataclass_fields__, n=1)
-        return f"unknown key {place!r}" + (f", did you mean {near[0]!r}?" if near else "")
+        return f"unknown key {place!r}{did_you_mean(str(error['loc'][-1]), Task.__dataclass_fields__)}"
     return f"{place}: {error['msg']}" if place else str(error["msg"])

@@ -57,7 +57,7 @@ def progress(task: Task, history: History) -> Progress:
         gold = calls[number]
         if any(other not in observed for other in references(gold.call.arguments)):
             continue
-        resolved = _resolve(gold.call, observed, task.id)
+        resolved = filled_in(gold.call, observed, task.id)
         step = _matching_step(gold, resolved, history.steps, specs)
         if step is not None:
             observed[number] = read_json(step.observation.text)
@@ -94,6 +94,21 @@ def references(arguments: Mapping[str, Any]) -> Iterator[int]:
             yield int(match[1])
 
 
+def answers(history: History) -> tuple[str, ...]:
+    """What the agent answered, turn by turn."""
+    actions = (step.decision.action for step in history.steps)
+    return tuple(action.answer for action in actions if isinstance(action, Final))
+
+
+def filled_in(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> ToolCall:
+    """A gold call with its references replaced by what earlier gold calls, by number, brought up.
+
+    Raises:
+        DataError: a reference names a path that was not observed.
+    """
+    return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
+
+
 def _gold_calls(task: Task) -> Iterator[_GoldCall]:
     number = 0
     for index, turn in enumerate(task.turns):
@@ -117,10 +132,6 @@ def _needed(calls: Mapping[int, _GoldCall], turn: int, task_id: str) -> list[int
                 wanted.add(other)
                 waiting.append(other)
     return sorted(wanted)
-
-
-def _resolve(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> ToolCall:
-    return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
 
 
 def _value(value: Any, observed: Mapping[int, Any], task_id: str) -> Any:
@@ -161,9 +172,3 @@ def _with_defaults(call: ToolCall, specs: Mapping[str, ToolSpec]) -> dict[str, A
     properties = spec.parameters.get("properties", {}) if spec else {}
     defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
     return {**defaults, **call.arguments}
-
-
-def answers(history: History) -> tuple[str, ...]:
-    """What the agent answered, turn by turn."""
-    actions = (step.decision.action for step in history.steps)
-    return tuple(action.answer for action in actions if isinstance(action, Final))

@@ -1,6 +1,6 @@
 """Plain chat messages with tool declarations, for models whose server owns layout and tokens.
 
-A completion is plain text where the model only spoke, otherwise the JSON that `llm.openai` writes for calls:
+A completion is plain text where the model only spoke, otherwise the JSON that `llm.openai_json` writes for calls:
 `{"content": "…", "tool_calls": [{"name": "…", "arguments": {…}}]}`. Tool messages need the id of a call; ids
 count steps and calls, and a step with several calls answers each with the same observation.
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.config.source import TaskCounts
+from agentbench.config.suggest import did_you_mean
 from agentbench.errors import PreflightError
 from agentbench.worlds import chemistry, films, geography
 from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
@@ -51,7 +51,6 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
 
 def _source(name: str) -> _Source:
     if name not in _SOURCES:
-        near = get_close_matches(name, EMBEDDED, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, EMBEDDED)
         raise PreflightError(f"there is no embedded domain {name!r}{hint} (there are {', '.join(EMBEDDED)})")
     return _SOURCES[name]

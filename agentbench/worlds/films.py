@@ -1,4 +1,4 @@
-"""The films domain: 3,000 well-reviewed-about films from bokeh-sampledata's movies.db (CC0).
+"""The films domain: the 3,000 most reviewed usable films from bokeh-sampledata's movies.db (CC0).
 
 The database knows who directed a film, when, how long it is and how it was received; the cards know who wrote it,
 who stars in it, and where, in which language and by whom it was made. Films whose director also wrote or stars in

@@ -149,12 +149,11 @@ def _cities(countries: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _country_row(item: dict[str, Any]) -> dict[str, Any]:
-    currency = f"{item['currencyname']}" if item["currencyname"] else None
     return {
         "country": item["name"],
         "capital": item["capital"] or None,
         "continent": _CONTINENTS[item["continentcode"]],
-        "currency": currency,
+        "currency": item["currencyname"] or None,
         "population": item["population"],
         "area": round(item["areakm2"]) or None,
     }

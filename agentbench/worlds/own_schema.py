@@ -8,20 +8,18 @@ more rows than fit in memory comfortably. Foreign keys are those declared, and t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbench.errors import DataError, PreflightError
+from agentbench.worlds.building import Report
 from agentbench.worlds.names import singular, slug
 from agentbench.worlds.views import quote
 
 MOST_ROWS = 200_000
 """Largest table that questions are made about, in rows."""
-
-Report = Callable[[str], None]
 
 
 class RawColumn(NamedTuple):

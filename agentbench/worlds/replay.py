@@ -15,7 +15,7 @@ import orjson
 from agentbench.config.env import Granularity
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.tasks.answers import number_text
-from agentbench.tasks.gold import REFERENCE
+from agentbench.tasks.gold import filled_in
 from agentbench.tools import Tool
 from agentbench.tools.retriever.bm25 import Bm25Retriever
 from agentbench.tools.retriever.retrieve_documents import retrieve_documents_tool
@@ -93,21 +93,11 @@ class _Done(NamedTuple):
 
 
 async def _carry_out(env: ToolEnv, gold: ToolCall, done: Sequence[_Done]) -> _Done:
-    call = ToolCall(gold.name, {name: _resolved(value, done) for name, value in gold.arguments.items()})
+    call = filled_in(gold, dict(enumerate((item.result for item in done), 1)), gold.name)
     step = await env.step(CallTools((call,)))
     if step.observation.outcome is not Outcome.OK:
         raise Drop(f"{call.name} gives {step.observation.outcome}")
     return _Done(call, orjson.loads(step.observation.text))
-
-
-def _resolved(value: Any, done: Sequence[_Done]) -> Any:
-    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        return value
-    found: Any = done[int(match[1]) - 1].result
-    for part in match[2].split(".")[1:]:
-        found = found[int(part)] if isinstance(found, list) else found[part]
-    return found
 
 
 def _compare(gold: Gold, earlier: Sequence[_Done], now: Sequence[_Done]) -> None:

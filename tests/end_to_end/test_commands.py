@@ -72,7 +72,9 @@ def test_a_given_model_with_its_own_template_plays(run: Run, world: Path, tmp_pa
     chosen = ("model=hf", "model.path=model", f"template.tokenizer='{tokenizer}'", "agent.max_tokens=6")
     ended = run("rollout", *chosen, f"env.worlds=['{world}']", "env.horizon=3", "tasks.limit=2")
     assert (ended.code, ended.err) == (0, "")
-    for trajectory in read_trajectories(only_run(tmp_path, "rollout") / TRAJECTORIES):
+    kept = list(read_trajectories(only_run(tmp_path, "rollout") / TRAJECTORIES))
+    assert len(kept) == 2
+    for trajectory in kept:
         prompts = [step.decision.generations[0].prompt_ids for step in trajectory.history.steps]
         assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(prompts))
 
@@ -87,8 +89,8 @@ def test_the_readmes_python_runs(tmp_path: Path) -> None:
 def test_evaluation_is_the_agent_alone(run: Run, world: Path, student: Path, tmp_path: Path) -> None:
     ended = run("eval", f"env.worlds=['{world}']", "tasks.limit=8", f"model.path='{student}'", "model.max_tokens=24")
     assert (ended.code, ended.err) == (0, "")
-    kept = read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES)
-    assert all(trajectory.expert_steps == 0 for trajectory in kept)
+    kept = list(read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES))
+    assert [trajectory.expert_steps for trajectory in kept] == [0] * 8
 
 
 @pytest.mark.parametrize("tools", ["rest", "slot_filling", "selection"])
@@ -195,5 +197,5 @@ def test_answers_end_episodes_in_what_is_written(run: Run, world: Path, server: 
         "tasks.limit=4",
     )
     assert run("eval", *arguments).code == 0
-    for trajectory in read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES):
-        assert isinstance(trajectory.history.steps[-1].decision.action, Final)
+    kept = list(read_trajectories(only_run(tmp_path, "eval") / TRAJECTORIES))
+    assert [type(trajectory.history.steps[-1].decision.action) for trajectory in kept] == [Final] * 4

@@ -53,7 +53,7 @@ def test_results_are_not_kept_once_they_are_handed_over() -> None:
         await asyncio.sleep(0)
         return Result()
 
-    run(list(range(20)), job, lambda _: alive.append(sum(isinstance(thing, Result) for thing in gc.get_objects())), 4)
+    run(list(range(20)), job, lambda _: alive.append(sum(type(thing) is Result for thing in gc.get_objects())), 4)
     assert max(alive) <= 4
 
 

@@ -132,6 +132,11 @@ def test_success_is_broken_down_by_domain_and_by_what_the_task_says(tally: Tally
     assert {name: rate.n for name, rate in summary.by_tool_availability.items()} == {"both_api_rag": 3}
 
 
+def test_every_episodes_metadata_stands_in_the_summary_by_sample_id(tally: Tally) -> None:
+    listed = [(it["sample_id"], it["success"], it["total_time_steps"]) for it in tally.summary().episodes]
+    assert listed == [("a", True, 3), ("a", False, 3), ("a", False, 3), ("d", False, 0)]
+
+
 def test_an_empty_run_has_no_rates() -> None:
     summary = Tally(ExpertSettings()).summary()
     assert (summary.success.rate, summary.expert_assistance.tracker.expert_share) == (None, None)

@@ -74,6 +74,15 @@ def test_the_gold_expert_plays_a_task_to_its_end(film_task, film_tools, call) ->
     assert asyncio.run(expert.act(past)).action == Final("Stroud")
 
 
+def test_the_gold_expert_goes_on_after_detours_with_what_was_really_observed(film_task, film_tools, call) -> None:
+    astray = step(call("get_film_director", title="Heat"), FAILED, StepCategory.TOOL_ERROR)
+    done = step(
+        call("get_film_director", title="Robbery"), Observation('{"director":["Ann Lee"]}'), StepCategory.GOLD_CALL
+    )
+    ahead = asyncio.run(GoldExpert(film_task).act(history(film_tools, astray, done, astray)))
+    assert ahead.action == call("retrieve_documents", collection="people", query="Ann Lee")
+
+
 def test_an_answer_before_the_evidence_is_caught_even_in_the_free_steps(film_task, film_tools) -> None:
     assert stuck(film_task, init_limit=3)(history(film_tools), Decision(Final("Paris"))) == "answers_too_early"
 
@@ -98,6 +107,11 @@ def test_repeating_a_call_and_malformed_text_are_stuck(film_task, film_tools, ca
     again = Decision(call("get_film_director", title="Robbery", limit=5))
     assert stuck(film_task)(history(film_tools, done), again) == "repeating"
     assert stuck(film_task)(history(film_tools, done), Decision(Malformed("x", "y"))) == "malformed"
+
+
+def test_the_expert_may_step_in_although_nothing_is_wrong(film_task, film_tools, call) -> None:
+    explores = Stuck(3, RuleOverseer(film_task, recent_limit=2), Coin(1.0, random.Random(0)))
+    assert explores(history(film_tools), Decision(call("get_film_director", title="Robbery"))) == "random"
 
 
 def test_a_coin_falls_as_often_as_it_is_told(film_task, film_tools) -> None:

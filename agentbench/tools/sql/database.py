@@ -57,7 +57,6 @@ class Database:
             DataError: the file is not a SQLite database, or is damaged where a quick look can tell.
         """
         size = _checked_size(path)
-        self.path = path
         self._timeout_s = timeout_s
         self._deadline = 0.0
         self._expired = False
