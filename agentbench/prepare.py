@@ -5,6 +5,7 @@
   python -m agentbench.prepare source=sqlite database=shop.sqlite documents=manuals/
 
 Embedded worlds are cached in `cache_dir` and made only once; a world of your own goes into the run's folder.
+Runs take the default embedded worlds by name, all others by their folder: env.worlds=[FOLDER].
 Exit codes: 0 done, 1 a bug of ours, 2 configuration, 4 interrupted, 5 a file is missing or broken.
 """
 

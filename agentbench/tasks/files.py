@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def _read_line(line: bytes, path: Path, number: int) -> Task:
     try:
         return _adapter().validate_json(line)
     except ValidationError as error:
-        raise DataError(path, _problem(error.errors()[0]), number) from None
+        raise DataError(path, _problem(error.errors()), number) from None
 
 
 @cache
@@ -52,8 +52,11 @@ def _adapter() -> TypeAdapter[Task]:
     return TypeAdapter(Task)
 
 
-def _problem(error: Any) -> str:
+def _problem(errors: Sequence[Any]) -> str:
+    """The first unknown key, which is often what another key is missing for, else the first thing that is wrong."""
+    unknown = [error for error in errors if error["type"] == "unexpected_keyword_argument"]
+    error = (*unknown, *errors)[0]
     place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "unexpected_keyword_argument":
+    if unknown:
         return f"unknown key {place!r}{did_you_mean(str(error['loc'][-1]), Task.__dataclass_fields__)}"
     return f"{place}: {error['msg']}" if place else str(error["msg"])

@@ -157,7 +157,7 @@ def _arguments(stage: SftStage, seed: int, folder: Path, *, steps: int) -> SFTCo
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        bf16=cuda,
+        bf16=cuda and torch.cuda.is_bf16_supported(),
         use_cpu=not cuda,
         gradient_checkpointing=False,
         dataloader_pin_memory=cuda,

@@ -25,6 +25,13 @@ def test_an_unknown_key_is_named_with_its_line(tmp_path: Path, film_task: Task) 
         read_tasks(path)
 
 
+def test_a_mistyped_key_is_named_rather_than_the_one_it_leaves_missing(tmp_path: Path, film_task: Task) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(orjson.dumps(film_task).replace(b'"domain"', b'"domian"') + b"\n")
+    with pytest.raises(DataError, match=r"line 1: unknown key 'domian', did you mean 'domain'\?"):
+        read_tasks(path)
+
+
 def test_a_broken_line_is_named(tmp_path: Path, film_task: Task) -> None:
     path = tmp_path / "test.jsonl"
     path.write_bytes(orjson.dumps(film_task) + b"\n{not json\n")
