@@ -1,4 +1,4 @@
-"""Evaluates an agent, alone, on held-out tasks and prints its scores with intervals.
+"""Evaluates an agent on held-out tasks, alone unless expert_mode says otherwise, and prints its scores with intervals.
 
   python -m agentbench.eval
   python -m agentbench.eval tasks.limit=100 env.scenario=rag_before_api

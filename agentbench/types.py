@@ -280,7 +280,9 @@ class Branch:
     """Another way on from the state a step started in."""
 
     decision: Decision
+    """What was done instead."""
     steps: tuple[Step, ...]
+    """The steps from that state to the branch's end; the first one is `decision`'s own."""
     end: EndReason
     scores: tuple[Score, ...] = ()
 

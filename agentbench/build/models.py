@@ -18,6 +18,7 @@ from agentbench.config.entry import RolloutConfig
 from agentbench.config.env import EnvConfig
 from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
 from agentbench.config.retriever import RetrieverConfig
+from agentbench.config.stage import SftStage
 from agentbench.config.template import TemplateKind
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.llm import Llm
@@ -32,8 +33,8 @@ from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.worlds.manifest import World
 
-STUDENT_GENERATION = 1
-"""Counts changes of the tiny student's making that its configuration does not show; old students are not reused."""
+STUDENT_GENERATION = 2
+"""Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
 
 
 class Model(NamedTuple):
@@ -149,7 +150,7 @@ def student_folder(
     """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns."""
     shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]
     seen = [env.tools, env.distractors, env.shown_values, env.horizon, retriever.top_k, retriever.kind]
-    learnt = [STUDENT_GENERATION, shape, seen, [world.manifest.fingerprint for world in found]]
+    learnt = [STUDENT_GENERATION, SftStage(), shape, seen, [world.manifest.fingerprint for world in found]]
     return cache_dir / "models" / f"tiny-{hashlib.sha256(orjson.dumps(learnt)).hexdigest()[:12]}"
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from agentbench.build import Report
 from agentbench.build.models import Model, model
 from agentbench.build.worlds import Playground, playground, select_tasks, worlds
-from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import DoctorConfig, RolloutConfig, TrainConfig
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
 from agentbench.config.model import TinyModel
@@ -143,7 +142,7 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
             seed=config.seed,
             model=config.model,
             template=config.template,
-            agent=AgentConfig(),
+            agent=config.agent,
             env=config.env,
             expert_mode=GroundTruthExpert(),
             retriever=config.retriever,

@@ -67,6 +67,8 @@ class TrainConfig:
     stage: StageConfig
     model: ModelConfig
     template: TemplateConfig
+    agent: AgentConfig
+    """Its system prompt stands before every trajectory, as it will when the model is rolled out."""
     env: EnvConfig
     retriever: RetrieverConfig
     rewards: RewardsConfig

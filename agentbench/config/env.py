@@ -59,4 +59,5 @@ class EnvConfig:
     statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = 2.0
     """Longest time one SQL statement may take, in seconds."""
     shown_values: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Longest list of values shown in full; longer ones come back as a handle with a peek."""
+    """Longest list of values shown in full; longer ones come back as a handle with a peek. The gold chains of embedded
+    worlds need 8."""

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
-import orjson
 
 from agentbench.envs import Environment
+from agentbench.templates.calls import read_json
 from agentbench.types import (
     Action,
     CallTools,
@@ -61,6 +61,8 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         """Starts an episode."""
         super().reset(seed=seed)
         chosen = (options or {}).get("task", int(self.np_random.integers(len(self._tasks))))
+        if self._env is not None:
+            self._runner.run(self._env.close())
         self._task = self._tasks[chosen]
         self._env = self._make_env(self._task)
         opening = self._runner.run(self._env.reset(self._task))
@@ -95,9 +97,9 @@ class ToolGymEnv(gymnasium.Env[str, str]):
 def read_action(text: str) -> Action:
     """The action a JSON text stands for; `Malformed` when it stands for none."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return Malformed(text, "not JSON")
+        value = read_json(text)
+    except ValueError as error:
+        return Malformed(text, str(error))
     match value:
         case {"final": str(answer), **rest} if not rest:
             return Final(answer)

@@ -35,6 +35,9 @@ from agentbench.types import (
     ToolSpec,
 )
 
+LONGEST_COMPLAINT = 300
+"""Longest part of a complaint about one argument, in characters: it quotes what the agent wrote."""
+
 
 class ToolEnv:
     """One episode with a fixed set of tools."""
@@ -120,7 +123,8 @@ def _validator(schema: bytes) -> Any:
 
 def _problem(error: ValidationError) -> str:
     place = ".".join(str(part) for part in error.absolute_path)
-    return f"argument {place!r}: {error.message}" if place else error.message
+    message = error.message if len(error.message) <= LONGEST_COMPLAINT else f"{error.message[:LONGEST_COMPLAINT]} …"
+    return f"argument {place!r}: {message}" if place else message
 
 
 def _complaint(outcome: Outcome, message: str) -> Observation:

@@ -68,7 +68,7 @@ async def run_tasks(tasks: Sequence[Task], make_parts: MakeParts, settings: Pool
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         tally = Tally(settings.expert)
-        finished = _earlier(folder / TRAJECTORIES, tasks, tally)
+        finished = _earlier(folder / TRAJECTORIES, tasks, tally, console)
         waiting = [task for task in tasks if task.id not in finished]
         try:
             async with showing(tally, len(tasks), console):
@@ -92,13 +92,15 @@ def _refuse_repeated(tasks: Sequence[Task]) -> None:
         raise DataError("the tasks of this run", f"several have the id {repeated[0]!r}", next_step="make ids unique")
 
 
-def _earlier(path: Path, tasks: Sequence[Task], tally: Tally) -> set[str]:
+def _earlier(path: Path, tasks: Sequence[Task], tally: Tally, console: Console) -> set[str]:
     """Counts what an earlier run finished in this folder; the ids."""
     if not path.exists():
         return set()
     cut = repair(path)
     if cut:
-        _log.warning("%s: cut off a torn last line of %d bytes; its episode is played again", path, cut)
+        line = f"{path}: cut off a torn last line of {cut} bytes; its episode is played again"
+        _log.warning(line)
+        console.print(line, highlight=False, soft_wrap=True)
     finished = finished_ids(path)
     foreign = finished - {task.id for task in tasks}
     if foreign:

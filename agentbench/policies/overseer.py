@@ -30,17 +30,17 @@ class RuleOverseer:
         if full and not any(step.category in _PROGRESS for step in recent):
             return "no_progress"
         match proposed.action:
-            case Malformed():
-                return "malformed"
             case Final():
                 return "answers_too_early" if progress(self._task, history).next is not None else ""
-            case CallTools() as action:
-                return "repeating" if _repeats(action, history) else ""
+            case CallTools(calls=(call,)):
+                return "repeating" if _repeats(call, history) else ""
+            case Malformed() | CallTools():
+                return "malformed"
 
 
-def _repeats(action: CallTools, history: History) -> bool:
+def _repeats(call: ToolCall, history: History) -> bool:
     specs = {spec.name: spec for spec in history.tools}
-    return any(same_effect(action.calls[0], call, specs) for call in _executed(history.steps))
+    return any(same_effect(call, made, specs) for made in _executed(history.steps))
 
 
 def _executed(steps: tuple[Step, ...]) -> list[ToolCall]:

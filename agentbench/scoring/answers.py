@@ -24,7 +24,7 @@ RELATIVE_TOLERANCE = 1e-3
 
 _REFUSAL = re.compile(
     r"\b(?:can ?not|can't|could not|couldn't|unable to|not able to|impossible to)\s+(?:be\s+)?"
-    r"(?:answer|find out|determine|look (?:this|that|it) up|provide|tell)"
+    r"(?:answer|find|determine|look (?:this|that|it) up|provide|tell)"
     r"|\b(?:do not|don't) have (?:access to )?(?:the|a|any) (?:\w+ )?tool"
     r"|\bno (?:suitable |available )?tools? (?:is|are) (?:available|allowed)",
     re.IGNORECASE,

@@ -52,5 +52,6 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
 def _source(name: str) -> _Source:
     if name not in _SOURCES:
         hint = did_you_mean(name, EMBEDDED)
-        raise PreflightError(f"there is no embedded domain {name!r}{hint} (there are {', '.join(EMBEDDED)})")
+        known = ", ".join(EMBEDDED)
+        raise PreflightError(f"there is no embedded domain {name!r}{hint} (there are {known}), and no such folder")
     return _SOURCES[name]

@@ -35,7 +35,7 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
         DataError: the database is damaged, none or has no usable table, or a document is no text.
     """
     name = _name(source)
-    passages = read_passages(source.documents) if source.documents else ()
+    passages = read_passages(source.documents, report) if source.documents else ()
     with tempfile.TemporaryDirectory(prefix="agentbench-") as scratch:
         copy = Path(scratch) / "database.sqlite"
         copy_database(source.database, copy)

@@ -7,7 +7,7 @@ Reads .txt and .md files in UTF-8, folder by folder in alphabetical order; other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +31,8 @@ class _Section(NamedTuple):
     text: str
 
 
-def read_passages(folder: Path) -> tuple[Passage, ...]:
-    """The passages of all text files below a folder.
+def read_passages(folder: Path, report: Callable[[str], None]) -> tuple[Passage, ...]:
+    """The passages of all text files below a folder; files of other kinds are left out, and reported.
 
     Raises:
         PreflightError: there is no such folder.
@@ -40,9 +40,15 @@ def read_passages(folder: Path) -> tuple[Passage, ...]:
     """
     if not folder.is_dir():
         raise PreflightError(f"no folder of documents at {folder}", "give a folder as documents=…")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    everything = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in everything if path.suffix.lower() in SUFFIXES]
+    others = [path for path in everything if path.suffix.lower() not in SUFFIXES]
     if not files:
         raise DataError(folder, f"no documents: no file here ends in {' or '.join(SUFFIXES)}")
+    if others:
+        report(
+            f"{folder}: left out {len(others)} files that end in neither {' nor '.join(SUFFIXES)}: {others[0].name} …"
+        )
     found = tuple(passage for path in files for passage in _passages(path, path.relative_to(folder)))
     if not found:
         raise DataError(folder, f"no documents: its {len(files)} text files are empty")

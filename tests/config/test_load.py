@@ -106,7 +106,7 @@ def test_parts_that_contradict_each_other_are_refused(changes: dict[str, Any], b
 
 def test_a_model_behind_a_server_cannot_be_trained() -> None:
     parts = rollout(model=CHAT, template={"kind": "teacher"}, stage={})
-    wanted = ("stage", "model", "template", "env", "retriever", "rewards", "cache_dir")
+    wanted = ("stage", "model", "template", "agent", "env", "retriever", "rewards", "cache_dir")
     with pytest.raises(ConfigError, match=r"^model: a model behind a server cannot be trained here"):
         load({key: parts[key] for key in wanted}, TrainConfig)
 

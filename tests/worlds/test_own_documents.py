@@ -25,7 +25,7 @@ ROWS = {
 def corpus(tmp_path: Path, **texts: str) -> Corpus:
     for name, text in texts.items():
         (tmp_path / f"{name}.md").write_text(text)
-    return own_corpus(DOMAIN, ROWS, read_passages(tmp_path))
+    return own_corpus(DOMAIN, ROWS, read_passages(tmp_path, print))
 
 
 def facts(found: Corpus) -> set[tuple[str, str, object]]:
@@ -34,7 +34,7 @@ def facts(found: Corpus) -> set[tuple[str, str, object]]:
 
 def test_headings_cut_a_file_and_lead_every_passage(tmp_path: Path):
     (tmp_path / "firms.md").write_text("# Firms\nintro\n## Acme\nmakes anvils\n## Hooli\nmakes boxes\n")
-    passages = read_passages(tmp_path)
+    passages = read_passages(tmp_path, print)
     titles = [passage.document.title for passage in passages]
     assert titles == ["Firms", "Firms: Acme", "Firms: Hooli"]
     assert passages[1].headings == ("Acme", "Firms", "firms")
@@ -43,7 +43,7 @@ def test_headings_cut_a_file_and_lead_every_passage(tmp_path: Path):
 
 def test_long_texts_are_cut_between_sentences_near_120_words(tmp_path: Path):
     (tmp_path / "long.txt").write_text(" ".join(f"Sentence number {n} has six words." for n in range(60)))
-    lengths = [len(passage.document.text.split()) for passage in read_passages(tmp_path)]
+    lengths = [len(passage.document.text.split()) for passage in read_passages(tmp_path, print)]
     assert lengths == [120, 120, 120]
 
 
@@ -51,20 +51,20 @@ def test_a_binary_file_is_named(tmp_path: Path):
     (tmp_path / "good.txt").write_text("text")
     (tmp_path / "picture.txt").write_bytes(b"\x89PNG\0\0")
     with pytest.raises(DataError, match=r"picture\.txt: a binary file, not text"):
-        read_passages(tmp_path)
+        read_passages(tmp_path, print)
 
 
 def test_a_file_in_another_encoding_is_named_with_the_place(tmp_path: Path):
     (tmp_path / "old.txt").write_bytes("caf\xe9".encode("latin-1"))
     with pytest.raises(DataError, match=r"old\.txt: not UTF-8 text: byte 0xe9 at position 3"):
-        read_passages(tmp_path)
+        read_passages(tmp_path, print)
 
 
 def test_a_folder_without_text_is_refused(tmp_path: Path):
     with pytest.raises(DataError, match="no documents"):
-        read_passages(tmp_path)
+        read_passages(tmp_path, print)
     with pytest.raises(PreflightError, match="no folder of documents"):
-        read_passages(tmp_path / "none")
+        read_passages(tmp_path / "none", print)
 
 
 def test_lines_of_key_and_value_are_facts_about_the_heading(tmp_path: Path):
@@ -104,3 +104,11 @@ def test_a_sentence_about_one_entity_is_quoted_without_its_name(tmp_path: Path):
     assert [(quote.entity, quote.text) for quote in found.quotes] == [
         ("Hooli", "In winter … sends warm blankets to every school")
     ]
+
+
+def test_files_of_other_kinds_are_left_out_and_reported(tmp_path):
+    (tmp_path / "a.md").write_text("Heat is long.")
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF\0")
+    said: list[str] = []
+    assert len(read_passages(tmp_path, said.append)) == 1
+    assert "left out 1 files" in said[0] and "scan.pdf" in said[0]

@@ -1,7 +1,6 @@
 """Embedded BM25 over title and text, on disk, by tantivy: milliseconds to open, no server.
 
-Scores are tantivy's BM25 (k1 = 1.2, b = 0.75) of each field, summed, the title at half weight: on ClapNQ's and
-MTRAG-UN's development questions that found more than either field alone or both alike. Words are lower-cased,
+Scores are tantivy's BM25 (k1 = 1.2, b = 0.75) of each field, summed, the title at half weight. Words are lower-cased,
 stripped of accents and cut to their English stem; scripts that write without spaces are not taken apart.
 
 Of a query only its words count: it is analysed here and never parsed, so nothing in it is query syntax.
