@@ -70,9 +70,9 @@ def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
 
     if isinstance(config.model, TinyModel):
         torch.set_num_threads(1)
+    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
     tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
     layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(config.agent))
-    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
     stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
     return Model(HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch), layout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -52,9 +53,14 @@ def worlds(env: EnvConfig, cache_dir: Path, report: Report) -> tuple[World, ...]
     """The worlds an environment names, prepared first where they are embedded and not there yet.
 
     Raises:
-        PreflightError: a name is neither an embedded domain nor a prepared folder.
+        PreflightError: a name is neither an embedded domain nor a prepared folder, or two worlds have the same name.
     """
-    return tuple(_world(name, cache_dir, report) for name in env.worlds)
+    found = tuple(_world(name, cache_dir, report) for name in env.worlds)
+    for name, count in Counter(world.manifest.name for world in found).items():
+        if count > 1:
+            problem = f"env.worlds holds {count} worlds named {name!r}; tasks could not be told apart"
+            raise PreflightError(problem, "prepare one of them under another name with source.name=…")
+    return found
 
 
 def _world(name: str, cache_dir: Path, report: Report) -> World:

@@ -11,8 +11,9 @@ import asyncio
 import dataclasses
 import json
 import string
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import gymnasium
 
@@ -32,6 +33,7 @@ from agentbench.types import (
     ToolCall,
 )
 
+T = TypeVar("T")
 Grade = Callable[[Task, History, Action, Observation], tuple[StepCategory, float]]
 
 MAX_CHARS = 100_000
@@ -54,7 +56,9 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         self._make_env = make_env
         self._grade = grade
         self._horizon = horizon
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ToolGymEnv", daemon=True)
+        self._thread.start()
         self._env: Environment | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
@@ -62,10 +66,10 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         super().reset(seed=seed)
         chosen = (options or {}).get("task", int(self.np_random.integers(len(self._tasks))))
         if self._env is not None:
-            self._runner.run(self._env.close())
+            self._run(self._env.close())
         self._task = self._tasks[chosen]
         self._env = self._make_env(self._task)
-        opening = self._runner.run(self._env.reset(self._task))
+        opening = self._run(self._env.reset(self._task))
         self._history = History(self._env.tools, opening)
         return ascii_text(opening.text), {"task": self._task.id}
 
@@ -78,7 +82,7 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         if self._env is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         read = read_action(action)
-        answer = self._runner.run(self._env.step(read))
+        answer = self._run(self._env.step(read))
         category, reward = self._grade(self._task, self._history, read, answer.observation)
         step = Step(Decision(read), answer.observation, category, reward)
         self._history = dataclasses.replace(self._history, steps=(*self._history.steps, step))
@@ -89,9 +93,16 @@ class ToolGymEnv(gymnasium.Env[str, str]):
     def close(self) -> None:
         """Closes the episode and its event loop."""
         if self._env is not None:
-            self._runner.run(self._env.close())
+            self._run(self._env.close())
             self._env = None
-        self._runner.close()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _run(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, from a loop of our own: notebooks run one already in this thread."""
+        return asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
 
 
 def read_action(text: str) -> Action:

@@ -36,7 +36,7 @@ from agentbench.types import (
 )
 
 LONGEST_COMPLAINT = 300
-"""Longest part of a complaint about one argument, in characters: it quotes what the agent wrote."""
+"""Longest part of a complaint that quotes what the agent wrote, in characters."""
 
 
 class ToolEnv:
@@ -107,6 +107,7 @@ class ToolEnv:
     def _no_such_tool(self, name: str) -> Observation:
         if name in self._all:
             return _complaint(Outcome.UNAVAILABLE, f"the tool {name!r} is not available here")
+        name = _cut(name)
         return _complaint(Outcome.UNKNOWN_TOOL, f"there is no tool {name!r}{did_you_mean(name, self._usable)}")
 
 
@@ -123,8 +124,12 @@ def _validator(schema: bytes) -> Any:
 
 def _problem(error: ValidationError) -> str:
     place = ".".join(str(part) for part in error.absolute_path)
-    message = error.message if len(error.message) <= LONGEST_COMPLAINT else f"{error.message[:LONGEST_COMPLAINT]} …"
+    message = _cut(error.message)
     return f"argument {place!r}: {message}" if place else message
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_COMPLAINT else f"{text[:LONGEST_COMPLAINT]} …"
 
 
 def _complaint(outcome: Outcome, message: str) -> Observation:

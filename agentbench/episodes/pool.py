@@ -29,22 +29,27 @@ async def run_pool(
     `KeyboardInterrupt` at once. The handlers that were there before are put back.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; every finished result was handed over.
+        Interrupted: SIGINT or SIGTERM came before the last job was finished; every finished result was handed over.
     """
     waiting = (job for job in jobs)
     received: list[signal.Signals] = []
 
+    left = len(jobs)
+
     async def work() -> None:
+        nonlocal left
         try:
             for job in waiting:
                 on_finished(await run(job))
+                left -= 1
+                await asyncio.sleep(0)  # a job that never waits must not keep signals and others from their turn
         finally:
             waiting.close()  # whatever ended this worker early, nobody starts another job
 
     workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(jobs)))]
     with _cancelled_by_signals(workers, waiting, received):
         await _all_done(workers)
-    if received:
+    if received and left:
         raise Interrupted(f"stopped by {received[0].name}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,7 +77,7 @@ async def run_tasks(tasks: Sequence[Task], make_parts: MakeParts, settings: Pool
             summary = tally.summary()
             write_summary(folder, summary)
     console.print(final_table(summary))
-    _judge(summary, settings)
+    _judge(summary, settings, tally.first_error)
     return summary
 
 
@@ -107,10 +107,18 @@ def _earlier(path: Path, tasks: Sequence[Task], tally: Tally, console: Console) 
         raise DataError(
             path, f"holds the task {min(foreign)!r}, which is not among this run's", None, "use a new folder"
         )
+    known = {task.id: task for task in tasks}
     for trajectory in read_trajectories(path):
         if trajectory.end is not EndReason.ERROR:
+            _refuse_changed(path, trajectory.task, known)
             tally.add(trajectory)
     return finished
+
+
+def _refuse_changed(path: Path, played: Task, known: Mapping[str, Task]) -> None:
+    if played != known[played.id]:
+        problem = f"the task {played.id!r} it holds asks something else than this run's task of that id"
+        raise DataError(path, problem, None, "the world was prepared anew; use a new folder")
 
 
 async def _play(
@@ -149,11 +157,12 @@ def _append(writer: TrajectoryWriter, trajectory: Trajectory) -> Trajectory:
     return trajectory
 
 
-def _judge(summary: Summary, settings: PoolSettings) -> None:
+def _judge(summary: Summary, settings: PoolSettings, first_error: str) -> None:
     failures = sum(summary.errors.values())
     if failures and failures / summary.n > settings.max_failures:
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(summary.errors.items()))
         allowed = f"{100 * settings.max_failures:g} % are allowed"
         raise RunFailed(
-            f"{failures} of {summary.n} episodes ended with an error ({kinds}); {allowed}", settings.next_step
+            f"{failures} of {summary.n} episodes ended with an error ({kinds}); {allowed}; the first was {first_error}",
+            settings.next_step,
         )

@@ -119,4 +119,6 @@ def is_answerable(task: Task) -> bool:
 
 
 def _within(found: Rate, limits: tuple[float, float]) -> bool:
-    return found.rate is None or limits[0] <= found.rate <= limits[1]
+    """Whether a rate lies in its limits; chance may carry it over an upper one that is not zero."""
+    least, most = limits
+    return found.rate is None or (found.rate >= least and (found.low if most else found.rate) <= most)

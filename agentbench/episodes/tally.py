@@ -42,6 +42,7 @@ class Tally:
         self.steps = 0
         self.expert_steps = 0
         self.errors: Counter[str] = Counter()
+        self.first_error = ""
         self._judged = 0
         self._ends: Counter[str] = Counter()
         self._interventions: Counter[str] = Counter()
@@ -62,6 +63,7 @@ class Tally:
         self._ends["truncated"] += trajectory.truncated
         if trajectory.end is EndReason.ERROR:
             self.errors[kind(trajectory.error)] += 1
+            self.first_error = self.first_error or trajectory.error
         self._interventions.update(interventions(trajectory))
         self._categories.update(step.category.value for step in trajectory.history.steps)
         self._step_preferences += step_preferences(trajectory)

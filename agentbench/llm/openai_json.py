@@ -96,16 +96,25 @@ def _sampling(request: Request) -> dict[str, Any]:
 
 def _chat(value: Any, request: Request) -> Generation:
     choice = value["choices"][0]
-    content, calls = choice["message"].get("content") or "", choice["message"].get("tool_calls") or []
-    if not isinstance(content, str):
-        raise TypeError
+    content, calls = _text(choice["message"].get("content")), choice["message"].get("tool_calls") or []
     said = [{"name": call["function"]["name"], "arguments": _arguments(call["function"])} for call in calls]
     completion = orjson.dumps({"content": content, "tool_calls": said}).decode() if said else content
     return Generation(request.role, completion, finish_reason=_finish_reason(choice), usage=_usage(value))
 
 
+def _text(content: Any) -> str:
+    """The text of a message, which some servers give in parts."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError
+    return content or ""
+
+
 def _arguments(function: dict[str, Any]) -> Any:
-    arguments = function["arguments"]
+    arguments = function.get("arguments")  # some servers leave them out where a tool takes none
+    if arguments is None:
+        return {}
     try:
         return orjson.loads(arguments) if isinstance(arguments, str) else arguments
     except orjson.JSONDecodeError:
@@ -114,7 +123,7 @@ def _arguments(function: dict[str, Any]) -> Any:
 
 def _completion(value: Any, request: Request) -> Generation:
     choice = value["choices"][0]
-    ids = tuple(choice.get("token_ids") or ())
+    ids = _token_ids(choice.get("token_ids"))
     logprobs = tuple((choice.get("logprobs") or {}).get("token_logprobs") or ())
     text = choice["text"]
     if not isinstance(text, str):
@@ -124,7 +133,7 @@ def _completion(value: Any, request: Request) -> Generation:
     return Generation(
         role=request.role,
         completion=text,
-        prompt_ids=tuple(choice.get("prompt_token_ids") or request.prompt.ids),
+        prompt_ids=_token_ids(choice.get("prompt_token_ids")) or request.prompt.ids,
         completion_ids=ids,
         logprobs=logprobs if len(logprobs) == len(ids) else (),
         finish_reason=_finish_reason(choice),
@@ -132,11 +141,24 @@ def _completion(value: Any, request: Request) -> Generation:
     )
 
 
+def _token_ids(given: Any) -> tuple[int, ...]:
+    ids = tuple(given or ())
+    if not all(type(index) is int for index in ids):
+        raise TypeError
+    return ids
+
+
 def _finish_reason(choice: dict[str, Any]) -> str:
-    return choice.get("finish_reason") or "stop"
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) and reason else "stop"
 
 
 def _usage(value: dict[str, Any]) -> Usage:
     usage = value.get("usage") or {}
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached or 0)
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+
+
+def _count(given: Any) -> int:
+    """A number of tokens; 0 where the server says something else."""
+    return int(given) if isinstance(given, int | float) else 0

@@ -24,13 +24,19 @@ RELATIVE_TOLERANCE = 1e-3
 
 _REFUSAL = re.compile(
     r"\b(?:can ?not|can't|could not|couldn't|unable to|not able to|impossible to)\s+(?:be\s+)?"
-    r"(?:answer|find|determine|look (?:this|that|it) up|provide|tell)"
+    r"(?:answer|determine|(?:find|look up|provide|give)(?: out)?(?: (?:this|that|it|the|an|any)\b|$))"
     r"|\b(?:do not|don't) have (?:access to )?(?:the|a|any) (?:\w+ )?tool"
-    r"|\bno (?:suitable |available )?tools? (?:is|are) (?:available|allowed)",
+    r"|\b(?:there is |there are )?no (?:\w+ )?tools? (?:is |are )?(?:available|allowed|for)"
+    r"|\b(?:unanswerable|not answerable)\b",
     re.IGNORECASE,
 )
-_LEAD = re.compile(r"^\s*(?:the )?(?:final )?answer(?: is)?\s*[:\-]?\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
+_LEAD = re.compile(r"^\s*(?:the )?(?:final )?answer(?: is)?\s*:?\s*", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.])(?<![A-Za-z0-9_]-)"  # not inside a word: Nm52 and Ac-206 are names
+    r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
+)
+_MINUS = re.compile(r"(?<!\w)-(?=[\d.])")
+_TYPOGRAPHIC = str.maketrans({"’": "'", "−": "-"})
 
 
 class AnswerScorer:
@@ -64,19 +70,22 @@ def answer_is_right(given: str, gold: Answer) -> bool:
 
 def is_refusal(given: str) -> bool:
     """Whether an answer says that no answer can be given with the tools at hand."""
-    return _REFUSAL.search(given) is not None
+    return _REFUSAL.search(given.translate(_TYPOGRAPHIC)) is not None
 
 
 def normalise(text: str) -> str:
-    """Compatibility form, lower case, no punctuation, no English articles, single spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(" " if unicodedata.category(char)[0] in "PZCS" else char for char in folded)
+    """Compatibility form, lower case, no English articles, single spaces, and no punctuation but `+`, `#`, minus.
+
+    A text of nothing but articles or punctuation stays what it is.
+    """
+    folded = _MINUS.sub("minus ", unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHIC).casefold())
+    kept = "".join(char if char in "+#" or unicodedata.category(char)[0] not in "PZCS" else " " for char in folded)
     words = kept.split()
-    return " ".join(word for word in words if word not in ("a", "an", "the")) or " ".join(words)
+    return " ".join(word for word in words if word not in ("a", "an", "the")) or " ".join(words) or folded.strip()
 
 
 def _same_number(given: str, gold: float) -> bool:
-    numbers = _NUMBER.findall(given)
+    numbers = _NUMBER.findall(given.translate(_TYPOGRAPHIC))
     if len(numbers) != 1:
         return False
     value = float(numbers[0].replace(",", ""))

@@ -69,7 +69,8 @@ def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Re
     def copied(step: int, share: float) -> None:
         report("learning to copy (share right)", step, copying.steps, share)
 
-    teach_copying(model, copying, recipe.seed, copied)
+    share = teach_copying(model, copying, recipe.seed, copied)
+    copied(copying.steps, share)  # it may have been good enough before
     return _tuned(Trainee(model, tokenizer), rows, recipe, report, ScoredTokensTrainer)
 
 

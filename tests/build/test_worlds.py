@@ -10,10 +10,11 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 
 from agentbench.build.runs import step_grader
-from agentbench.build.worlds import playground, select_tasks
+from agentbench.build.worlds import playground, select_tasks, worlds
 from agentbench.config.env import Availability, EnvConfig, Scenario
 from agentbench.config.retriever import Bm25Retriever
 from agentbench.config.rewards import RewardsConfig
@@ -54,6 +55,15 @@ def test_a_limit_is_shared_evenly_and_larger_worlds_make_up_for_small_ones(found
     ids = chosen(found)
     assert Counter(task_id[0] for task_id in ids) == {"a": 2, "b": 3, "c": 4}
     assert ids == sorted(ids)
+
+
+def test_two_worlds_of_one_name_are_refused(found: tuple[World, ...]) -> None:
+    for world in found[:2]:
+        manifest = dataclasses.replace(world.manifest, name="shop")
+        (world.folder / "world.json").write_bytes(orjson.dumps(manifest))
+    names = tuple(str(world.folder) for world in found[:2])
+    with pytest.raises(PreflightError, match="2 worlds named 'shop'"):
+        worlds(EnvConfig(worlds=names), found[0].folder, print)
 
 
 def test_the_seed_decides_which_tasks_are_drawn(found: tuple[World, ...]) -> None:

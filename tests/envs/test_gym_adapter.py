@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -49,3 +50,10 @@ def test_a_step_before_the_first_reset_is_refused(env: ToolGymEnv) -> None:
 
 def test_other_characters_come_back_from_their_escapes() -> None:
     assert json.loads('"' + ascii_text("Žižek says “no”\n") + '"') == "Žižek says “no”\n"
+
+
+def test_it_works_where_a_loop_is_running_already(env: ToolGymEnv) -> None:
+    async def notebook() -> str:
+        return env.reset(options={"task": 0})[0]
+
+    assert asyncio.run(notebook()) == "Where was the director of Robbery born?"

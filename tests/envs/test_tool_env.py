@@ -56,6 +56,12 @@ def test_an_unknown_tool_gets_a_suggestion(film_tools, film_task, call) -> None:
     assert "did you mean 'get_film_director'" in answer.observation.text
 
 
+def test_a_complaint_does_not_echo_megabytes(film_tools, film_task, call) -> None:
+    wanted = call("x" * 1_000_000), CallTools((ToolCall("get_film_director", {"title": [1] * 100_000}),))
+    for action in wanted:
+        assert len(play(ToolEnv(film_tools, True), film_task, action).observation.text) < 500
+
+
 def test_a_tool_that_was_taken_away_is_unavailable_and_unseen(film_tools, unanswerable, call) -> None:
     env = ToolEnv(film_tools, True)
     answer = play(env, unanswerable, call("retrieve_documents", collection="people", query="Lee"))

@@ -110,6 +110,30 @@ def print_signal(number: int, frame: object) -> None:
     print(number)
 
 
+def test_a_signal_stops_jobs_that_never_wait() -> None:
+    done: list[int] = []
+
+    async def job(number: int) -> int:
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return number
+
+    with pytest.raises(Interrupted):
+        run_async(run_pool(list(range(10_000)), job, done.append, 2))
+    assert len(done) < 100
+
+
+def test_a_signal_after_the_last_job_changes_nothing() -> None:
+    done: list[int] = []
+
+    async def job(number: int) -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        return number
+
+    run_async(run_pool([1], job, done.append, 1))
+    assert done == [1]
+
+
 def test_a_second_signal_does_not_wait_for_a_job_that_ignores_the_first() -> None:
     async def stubborn(number: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -131,6 +131,14 @@ def test_a_folder_with_episodes_of_other_tasks_is_refused(
         run([make_task("t-2")], make_parts, tmp_path)
 
 
+def test_a_task_that_asks_something_else_under_its_old_id_is_refused(
+    make_task: MakeTask, make_parts: MakeParts, tmp_path: Path
+) -> None:
+    run([make_task("t-1", goal=1)], make_parts, tmp_path)
+    with pytest.raises(DataError, match="'t-1' it holds asks something else"):
+        run([make_task("t-1", goal=2)], make_parts, tmp_path)
+
+
 def test_two_tasks_with_one_id_are_refused(make_task: MakeTask, make_parts: MakeParts, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="several have the id 't-1'"):
         run([make_task("t-1"), make_task("t-1")], make_parts, tmp_path)

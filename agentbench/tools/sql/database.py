@@ -46,6 +46,10 @@ _ALLOWED_ACTIONS = frozenset(
 _DENIED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "random", "randomblob", "zeroblob"})
 
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
+"""Primary result codes that are about the file, not about what was asked."""
+
+
 class Database:
     """A SQLite file that can only be read, shared by all episodes of an event loop."""
 
@@ -57,6 +61,7 @@ class Database:
             DataError: the file is not a SQLite database, or is damaged where a quick look can tell.
         """
         size = _checked_size(path)
+        self._path = path
         self._timeout_s = timeout_s
         self._deadline = 0.0
         self._expired = False
@@ -71,6 +76,7 @@ class Database:
 
         Raises:
             ToolError: the statement is refused, wrong, too slow, or gives more than `MAX_ROWS` rows.
+            DataError: the file turns out to be damaged, or cannot be read any more.
         """
         with self._lock:
             self._deadline = time.monotonic() + self._timeout_s
@@ -115,7 +121,10 @@ class Database:
         self._expired = time.monotonic() > self._deadline
         return self._expired
 
-    def _refusal(self, error: Exception) -> ToolError:
+    def _refusal(self, error: Exception) -> ToolError | DataError:
+        code = vars(error).get("sqlite_errorcode", 0)  # only SQLite's own errors carry one, Python's wrapper's do not
+        if code & 0xFF in _DAMAGED:
+            return DataError(self._path, f"damaged database: {error}", next_step="prepare the world again")
         if self._expired:
             return ToolError(f"the database took longer than {self._timeout_s:g} s; ask for less")
         return ToolError(f"the database refused the request: {str(error)[:200]}")

@@ -123,12 +123,12 @@ def test_a_database_whose_schema_is_overwritten_is_a_data_error(tmp_path: Path, 
         Database(path, 1.0)
 
 
-def test_a_page_damaged_in_the_middle_is_a_tool_error_when_it_is_read(tmp_path: Path, films_path: Path) -> None:
+def test_a_page_damaged_in_the_middle_is_the_files_fault_not_the_agents(tmp_path: Path, films_path: Path) -> None:
     content = bytearray(films_path.read_bytes())
     content[4096:8192] = b"\xff" * 4096
     path = tmp_path / "damaged.sqlite"
     path.write_bytes(content)
-    with pytest.raises(ToolError, match="malformed"):
+    with pytest.raises(DataError, match=r"damaged\.sqlite: damaged database: .*malformed"):
         Database(path, 1.0).rows("SELECT * FROM studios")
 
 
