@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -32,6 +34,9 @@ from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.worlds.manifest import World
+
+PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
 
 STUDENT_GENERATION = 2
 """Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
@@ -139,9 +144,18 @@ def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, 
         return folder
     report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
     command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, config)]
-    if subprocess.run(command, check=False).returncode != 0 or not (folder / "config.json").is_file():
+    with_us = _end_with_parent if sys.platform == "linux" else None
+    if (
+        subprocess.run(command, check=False, preexec_fn=with_us).returncode != 0
+        or not (folder / "config.json").is_file()
+    ):
         raise PreflightError("the tiny student could not be trained", shlex.join(["python", *command[1:]]))
     return folder
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to end this process when its parent is killed: a training that nobody waits for serves nobody."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def student_folder(

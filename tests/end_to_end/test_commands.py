@@ -54,6 +54,21 @@ def test_a_student_that_is_not_there_is_trained_first(run: Run, world: Path, tmp
     assert (student / "model.safetensors").is_file()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_a_killed_rollout_leaves_no_training_behind(world: Path, tmp_path: Path) -> None:
+    arguments = ("expert_mode=informed", f"env.worlds=['{world}']", "cache_dir=cache", "tasks.limit=2")
+    with subprocess.Popen(
+        command("rollout", *arguments), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        while "rolling out gold ones" not in running.stdout.readline():
+            pass
+        running.kill()
+        killed = time.monotonic()
+        running.stdout.read()  # until every process that holds the pipe has ended
+    assert time.monotonic() - killed < 20
+
+
 def test_a_given_model_with_its_own_template_plays(run: Run, world: Path, tmp_path: Path) -> None:
     tokenizer = ROOT.parent / "shared" / "data" / "tokenizers" / "qwen3"
     if not tokenizer.is_dir():
