@@ -22,9 +22,11 @@ import orjson
 from agentbench.config.env import Granularity
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import Split
+from agentbench.errors import DataError
 from agentbench.tasks.files import write_tasks
 from agentbench.tools.retriever import Collection, Document
 from agentbench.tools.retriever.bm25 import build_index
+from agentbench.types import AnswerType, Task
 from agentbench.worlds.domain import Content, Domain
 from agentbench.worlds.generator import Generator
 from agentbench.worlds.knowledge import Knowledge
@@ -32,7 +34,7 @@ from agentbench.worlds.manifest import Manifest, World, read_world
 from agentbench.worlds.replay import Replay
 from agentbench.worlds.views import queries, universes, views
 
-VERSION = 3
+VERSION = 4
 """Counts up when the same input gives other worlds; part of every fingerprint."""
 
 STALE_S = 6 * 3600.0
@@ -51,6 +53,8 @@ class Recipe(NamedTuple):
     seed: int
     counts: TaskCounts
     fingerprint: str
+    source: Path | str
+    """Where the rows are from, for error messages."""
 
 
 def fingerprint(*parts: object) -> str:
@@ -59,7 +63,11 @@ def fingerprint(*parts: object) -> str:
 
 
 def build_world(recipe: Recipe, folder: Path, report: Report) -> World:
-    """Writes the world and gives it; if another builder was faster, theirs."""
+    """Writes the world and gives it; if another builder was faster, theirs.
+
+    Raises:
+        DataError: tasks were wanted, and none that has an answer could be made.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -125,6 +133,7 @@ def _write_tasks(recipe: Recipe, knowledge: Knowledge, world: World, report: Rep
         Split.TEST: recipe.counts.test,
     }
     made: list[str] = []
+    answerable = 0
     with Replay(world) as replay:
         generator = Generator(knowledge, replay, recipe.seed)
         for split, count in wanted.items():
@@ -132,7 +141,15 @@ def _write_tasks(recipe: Recipe, knowledge: Knowledge, world: World, report: Rep
             for granularity, items in tasks.items():
                 write_tasks(world.tasks(granularity.value, split.value), items)
             made.append(f"{len(tasks[Granularity.REST])} {split.value}")
+            answerable += sum(_has_answer(task) for task in tasks[Granularity.REST])
+    if any(wanted.values()) and not answerable:
+        problem = f"no question with an answer could be made from it; {_dropped(generator.drops)}"
+        raise DataError(recipe.source, problem, next_step="give more rows, or columns whose values repeat")
     report(f"{world.manifest.name}: {', '.join(made)} tasks; {_dropped(generator.drops)}")
+
+
+def _has_answer(task: Task) -> bool:
+    return task.turns[-1].gold.answer.type is not AnswerType.UNANSWERABLE
 
 
 def _dropped(drops: Counter[str]) -> str:

@@ -159,7 +159,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _facts(item: dict[str, Any]) -> dict[str, tuple[Value, ...]]:
-    names = [name.strip(" .") for name in re.split(r",| and |&|;", item["discoverers"] or "")]
+    names = [name.strip(" .") for name in re.split(r",| and |&|;|\bet al\b", item["discoverers"] or "")]
     people = tuple(name for name in names if " " in name and 4 < len(name) <= 30 and "ancient" not in name)
     producers = re.findall(r"\d\) *([A-Z][A-Za-z ]+?)(?=  |$| *\d\))", item["top_3_producers"] or "")
     origin = (item["name_origin"] or "").strip(" .").replace('"', "'")

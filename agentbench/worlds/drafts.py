@@ -70,6 +70,8 @@ class Form(StrEnum):
     """One question, and a policy that forbids a kind of tool it needs."""
 
 
+WITH_POLICY = (Form.POLICY_ELSEWHERE, Form.POLICY_KEPT, Form.FORBIDDEN)
+"""Forms that have a policy."""
 _UNANSWERABLE = (Form.MISSING_KIND, Form.NO_TOOLS, Form.FORBIDDEN)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +18,7 @@ from agentbench.worlds import chemistry, films, geography
 from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
 from agentbench.worlds.database import write_database
 from agentbench.worlds.domain import Content, Domain
-from agentbench.worlds.manifest import World, read_world
+from agentbench.worlds.manifest import World, whole_world
 from agentbench.worlds.source_files import package_version
 
 
@@ -33,7 +37,7 @@ EMBEDDED: tuple[str, ...] = tuple(_SOURCES)
 
 
 def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, report: Report) -> World:
-    """The world of an embedded domain, from the cache where it was built from the same before.
+    """The world of an embedded domain, from the cache where it was built from the same before and is whole.
 
     Raises:
         PreflightError: there is no such domain, or the package with its data is not installed.
@@ -41,12 +45,26 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
     source = _source(name)
     made_from = fingerprint(source.domain, [package_version(item) for item in source.distributions], seed, counts)
     folder = cache_dir / "worlds" / f"{name}-{made_from[:12]}"
-    if (folder / "world.json").is_file():
-        return read_world(folder)
+    cached = whole_world(folder)
+    if cached is not None:
+        return cached
+    _discard(folder, report)
     report(f"{name}: building the world in {folder}")
     content = source.extract()
     write = partial(write_database, domain=source.domain, rows=content.rows)
-    return build_world(Recipe(source.domain, content, write, seed, counts, made_from), folder, report)
+    return build_world(Recipe(source.domain, content, write, seed, counts, made_from, name), folder, report)
+
+
+def _discard(folder: Path, report: Report) -> None:
+    """Removes what is left of a broken world; out of the way at once, since others may look for it."""
+    if not folder.exists():
+        return
+    report(f"{folder} holds a broken world: it is removed")
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    # Another builder may have been faster.
+    with suppress(FileNotFoundError):
+        os.rename(folder, aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _source(name: str) -> _Source:

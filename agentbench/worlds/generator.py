@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +13,7 @@ from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
 from agentbench.types import Task
 from agentbench.worlds.chains import Chains
-from agentbench.worlds.drafts import SHARES, Draft, Drafter, Share
+from agentbench.worlds.drafts import SHARES, WITH_POLICY, Draft, Drafter, Share
 from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, QuoteHop
 from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.replay import Replay
@@ -45,7 +46,7 @@ class Generator:
         chains = Chains(self._knowledge, split, rng)
         run = _Run(split, Drafter(self._knowledge, chains, split, rng), _Known())
         found: list[Made] = []
-        shares = [share for share in SHARES if chains.can(share.scenario)]
+        shares = [share for share in SHARES if chains.can(share.scenario) and self._fits(share)]
         while shares and len(found) < count:
             for share, wanted in zip(list(shares), _quotas(shares, count - len(found)), strict=True):
                 made = [item async for item in self._draws(run, share, wanted)]
@@ -54,8 +55,14 @@ class Generator:
                     shares.remove(share)
         return _shuffled(found, rng, f"{self._knowledge.domain.name}-{split.value}")
 
+    def _fits(self, share: Share) -> bool:
+        """Whether a form makes sense here: policies speak about documents, which not all worlds have."""
+        return bool(self._knowledge.corpus.documents) or share.form not in WITH_POLICY
+
     async def _draws(self, run: _Run, share: Share, wanted: int) -> AsyncIterator[Made]:
         for _ in range(wanted * TRIES):
+            # Nothing else here suspends, and Ctrl-C is only heeded where something does.
+            await asyncio.sleep(0)
             try:
                 yield await self._try(run, share)
             except Drop as reason:

@@ -9,10 +9,13 @@ tasks/<granularity>/<split>.jsonl      one Task per line; the same ids in each g
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.config.env import Granularity
+from agentbench.config.tasks import Split
 from agentbench.errors import DataError, PreflightError
 from agentbench.tools.retriever import Collection
 from agentbench.tools.sql.spec import Endpoint, Universe
@@ -68,11 +71,31 @@ def read_world(folder: Path) -> World:
     """
     path = folder / "world.json"
     if not path.is_file():
-        raise PreflightError(f"no world in {folder}: world.json is missing", "python -m agentbench.prepare")
+        raise PreflightError(f"no world in {folder}: world.json is missing", _AGAIN)
     try:
         manifest = TypeAdapter(Manifest).validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise DataError(path, f"{place}: {first['msg']}", next_step="python -m agentbench.prepare") from error
+        raise DataError(path, f"{place}: {first['msg']}", next_step=_AGAIN) from error
     return World(folder, manifest)
+
+
+def whole_world(folder: Path) -> World | None:
+    """The world in a folder; `None` where its manifest cannot be read or one of its files is missing."""
+    try:
+        world = read_world(folder)
+    except PreflightError:
+        return None
+    return world if all(path.exists() for path in _files(world)) else None
+
+
+def _files(world: World) -> Iterator[Path]:
+    yield world.database
+    if world.manifest.collection is not None:
+        yield world.folder / "documents.jsonl"
+        yield world.index / "meta.json"
+    yield from (world.tasks(granularity.value, split.value) for granularity in Granularity for split in Split)
+
+
+_AGAIN = "python -m agentbench.prepare, for a world of your own with source=sqlite database=…"

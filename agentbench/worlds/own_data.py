@@ -8,7 +8,8 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from agentbench.errors import DataError, PreflightError
 from agentbench.worlds.building import Recipe, Report, build_world, fingerprint
 from agentbench.worlds.domain import EMPTY_CORPUS, Content, Domain
 from agentbench.worlds.embedded import EMBEDDED
-from agentbench.worlds.manifest import World, read_world
+from agentbench.worlds.manifest import World, whole_world
 from agentbench.worlds.names import slug
 from agentbench.worlds.own_documents import Passage, read_passages
 from agentbench.worlds.own_domain import MISSING, own_tables
@@ -32,7 +33,8 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
     Raises:
         PreflightError: the database or folder of documents is missing, the name cannot be used, or the output folder
             holds something else.
-        DataError: the database is damaged, none or has no usable table, or a document is no text.
+        DataError: the database is damaged, none or has no usable table, no question about it has an answer, or a
+            document is no text.
     """
     name = _name(source)
     passages = read_passages(source.documents, report) if source.documents else ()
@@ -50,7 +52,7 @@ def prepare_sqlite(source: SqliteSource, seed: int, folder: Path, report: Report
         report(_summary(domain, passages))
         corpus = own_corpus(domain, tables.rows, passages) if passages else EMPTY_CORPUS
         write = partial(_write_database, copy=copy, domain=domain)
-        recipe = Recipe(domain, Content(tables.rows, corpus), write, seed, source.tasks, made_from)
+        recipe = Recipe(domain, Content(tables.rows, corpus), write, seed, source.tasks, made_from, source.database)
         return build_world(recipe, folder, report)
 
 
@@ -73,7 +75,11 @@ def _digest(path: Path) -> str:
 
 def _existing(folder: Path, made_from: str) -> World | None:
     if (folder / "world.json").is_file():
-        world = read_world(folder)
+        world = whole_world(folder)
+        if world is None:
+            raise PreflightError(
+                f"{folder} holds a broken world", "remove that folder, or choose another output folder"
+            )
         if world.manifest.fingerprint == made_from:
             return world
         raise PreflightError(f"{folder} holds another world", "choose another output folder")
@@ -97,16 +103,23 @@ def _summary(domain: Domain, passages: tuple[Passage, ...]) -> str:
 
 
 def _write_database(path: Path, copy: Path, domain: Domain) -> None:
-    """The copy with an index for each column that endpoints ask by, read-only."""
+    """The copy with an index for each column that endpoints ask by, read-only.
+
+    An index or clean-up that needs an application's own collation or function is left out: it makes reading no more
+    than faster.
+    """
     shutil.copyfile(copy, path)
     with closing(sqlite3.connect(path)) as connection:
-        for table, column in _asked_columns(domain):
-            name = quote(f"agentbench {table} {column}")
-            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table)} ({quote(column)})")
-        connection.commit()
-        connection.execute("ANALYZE")
-        connection.execute("VACUUM")
+        for statement in (*_indexes(domain), "ANALYZE", "VACUUM"):
+            with suppress(sqlite3.OperationalError):
+                connection.execute(statement)
     path.chmod(0o444)
+
+
+def _indexes(domain: Domain) -> Iterator[str]:
+    for table, column in _asked_columns(domain):
+        name = quote(f"agentbench {table} {column}")
+        yield f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table)} ({quote(column)})"
 
 
 def _asked_columns(domain: Domain) -> list[tuple[str, str]]:

@@ -7,7 +7,9 @@ Reads .txt and .md files in UTF-8, folder by folder in alphabetical order; other
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,8 @@ from agentbench.tools.retriever import Document
 from agentbench.worlds.names import slug
 
 PASSAGE_WORDS = 120
+WORD_CHARACTERS = 30
+"""What a longer run of characters counts as several words by, as in languages that put no blanks between words."""
 SUFFIXES = (".txt", ".md")
 
 
@@ -49,20 +53,28 @@ def read_passages(folder: Path, report: Callable[[str], None]) -> tuple[Passage,
         report(
             f"{folder}: left out {len(others)} files that end in neither {' nor '.join(SUFFIXES)}: {others[0].name} …"
         )
-    found = tuple(passage for path in files for passage in _passages(path, path.relative_to(folder)))
+    names = _identifiers([path.relative_to(folder) for path in files])
+    found = tuple(passage for path, name in zip(files, names, strict=True) for passage in _passages(path, name))
     if not found:
         raise DataError(folder, f"no documents: its {len(files)} text files are empty")
     return found
 
 
-def _passages(path: Path, relative: Path) -> Iterator[Passage]:
-    name = slug("_".join(relative.with_suffix("").parts), "file")
+def _identifiers(files: list[Path]) -> Iterator[str]:
+    """A different identifier for each file, also where names differ only in characters that identifiers leave out."""
+    times: Counter[str] = Counter()
+    for file in files:
+        name = slug("_".join(file.with_suffix("").parts), "file") + file.suffix.lower().replace(".", "-")
+        times[name] += 1
+        yield name if times[name] == 1 else f"{name}_{times[name]}"
+
+
+def _passages(path: Path, name: str) -> Iterator[Passage]:
     number = 0
-    for section in _sections(_read(path), relative.stem.replace("_", " ").replace("-", " ").strip()):
+    for section in _sections(_read(path), path.stem.replace("_", " ").replace("-", " ").strip()):
         for text in _pieces(section.text):
             number += 1
-            identifier = f"{name}{relative.suffix.lower().replace('.', '-')}-{number:03d}"
-            yield Passage(Document(identifier, _title(section.headings), text), section.headings)
+            yield Passage(Document(f"{name}-{number:03d}", _title(section.headings), text), section.headings)
 
 
 def _title(headings: tuple[str, ...]) -> str:
@@ -104,13 +116,16 @@ def _headings(levels: list[tuple[int, str]], stem: str) -> tuple[str, ...]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Paragraphs put together up to the length of a passage; longer ones are cut between sentences."""
+    """Paragraphs put together up to the length of a passage; longer ones are cut between sentences, or else words."""
     piece: list[str] = []
-    for part in _parts(text):
-        if piece and _count(piece) + len(part.split()) > PASSAGE_WORDS:
+    length = 0
+    for part in chain.from_iterable(map(_cut, _parts(text))):
+        words = len(_words(part))
+        if piece and length + words > PASSAGE_WORDS:
             yield "\n".join(piece)
-            piece = []
+            piece, length = [], 0
         piece.append(part)
+        length += words
     if piece:
         yield "\n".join(piece)
 
@@ -122,8 +137,18 @@ def _parts(text: str) -> Iterator[str]:
             yield from lines
         elif lines:
             joined = " ".join(lines)
-            yield from re.split(r"(?<=[.!?])\s+(?=[A-Z])", joined) if len(joined.split()) > PASSAGE_WORDS else [joined]
+            yield from re.split(r"(?<=[.!?])\s+(?=[A-Z])", joined) if len(_words(joined)) > PASSAGE_WORDS else [joined]
 
 
-def _count(parts: list[str]) -> int:
-    return sum(len(part.split()) for part in parts)
+def _cut(part: str) -> Iterator[str]:
+    words = _words(part)
+    if len(words) <= 2 * PASSAGE_WORDS:
+        yield part
+        return
+    for start in range(0, len(words), PASSAGE_WORDS):
+        yield "".join(words[start : start + PASSAGE_WORDS]).strip()
+
+
+def _words(text: str) -> list[str]:
+    """Words with the blanks before them, long ones in pieces; put together they are the text."""
+    return re.findall(rf"\s*\S{{1,{WORD_CHARACTERS}}}", text)

@@ -28,8 +28,10 @@ BLANK = "…"
 _WORD = re.compile(r"\w+")
 _LINE = re.compile(r"^(?:[-*]\s+)?\**(?P<noun>[A-Za-z][\w ()/-]{1,30}?)\**\s*:\**\s+(?P<value>\S.*?)\s*$", re.MULTILINE)
 _END = r"(?P<value>(?:[^.;!?]|\.(?=\d))+)[.;!?](?=\s|$)"
-_OF = re.compile(rf"\b[Tt]he (?P<noun>[a-z][a-z -]{{1,30}}?) (?:of|for) (?P<entity>[^.;:!?]+?) (?:is|was) {_END}")
-_GENITIVE = re.compile(rf"(?P<entity>[^.;:!?]+?)['’]s? (?P<noun>[a-z][a-z -]{{1,30}}?) (?:is|was) {_END}")
+_OF = re.compile(
+    rf"\b[Tt]he (?P<noun>[a-z][a-z -]{{1,30}}?) (?:of|for) (?P<entity>[^.;:!?]{{1,150}}?) (?:is|was) {_END}"
+)
+_GENITIVE = re.compile(rf"(?P<entity>[^.;:!?]{{1,150}}?)['’]s? (?P<noun>[a-z][a-z -]{{1,30}}?) (?:is|was) {_END}")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 

@@ -1,12 +1,14 @@
 """What a user's SQLite file holds: tables with their columns, keys and rows, read from a private copy.
 
-Left out: views and virtual tables, empty tables, columns with bytes or with text and numbers mixed, and tables with
-more rows than fit in memory comfortably. Foreign keys are those declared, and those that names and values suggest
-(`customer_id` whose values all occur as keys of `customers`). Keys of several columns link nothing.
+Left out: views, virtual tables and those that store them, empty tables, columns with bytes, with text and numbers
+mixed or with text that is not UTF-8, and tables with more rows than fit in memory comfortably. Foreign keys are those
+declared, and those that names and values suggest (`customer_id` whose values all occur as keys of `customers`). Keys
+of several columns link nothing.
 """
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -20,6 +22,8 @@ from agentbench.worlds.views import quote
 
 MOST_ROWS = 200_000
 """Largest table that questions are made about, in rows."""
+_UNREADABLE = "\ufffd"
+"""Stands for bytes that are not UTF-8; a value that holds it is not the one in the database."""
 
 
 class RawColumn(NamedTuple):
@@ -59,7 +63,7 @@ class RawTable(NamedTuple):
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A copy that needs no journal beside it, made while others may use the source.
+    """A copy that needs no journal beside it, made while others may use the source; nothing is written beside that.
 
     Raises:
         PreflightError: there is no such file.
@@ -68,7 +72,7 @@ def copy_database(source: Path, target: Path) -> None:
     if not source.is_file():
         raise PreflightError(f"no database at {source}", "give the path of a SQLite file as database=…")
     try:
-        with closing(_connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        with closing(_connect_source(source.resolve(), target)) as reading, closing(sqlite3.connect(target)) as writing:
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode = DELETE")
             problem = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -85,7 +89,9 @@ def read_tables(copy: Path, source: Path, report: Report) -> tuple[RawTable, ...
         DataError: there is none.
     """
     with closing(_connect(copy)) as connection:
-        names = [row[0] for row in connection.execute(_TABLES)]
+        # Empty before SQLite 3.37, which does not know this list.
+        listed = {row[1] for row in connection.execute("PRAGMA table_list") if row[2] in ("shadow", "virtual")}
+        names = [name for (name,) in connection.execute(_TABLES) if name not in listed]
         found = [table for name in names if (table := _read_table(connection, name, report)) is not None]
     if not found:
         raise DataError(source, f"no usable table: {len(names)} tables, none with rows of text or numbers")
@@ -99,13 +105,38 @@ ORDER BY name
 """
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+def _connect_source(source: Path, target: Path) -> sqlite3.Connection:
+    """Reading a database in write-ahead mode makes files beside it, unless it is immutable or another copy is read."""
+    log = source.with_name(f"{source.name}-wal")
+    if not log.exists():
+        return _connect(source, "&immutable=1" if _logs_ahead(source) else "")
+    copy = target.with_name("source.sqlite")
+    shutil.copyfile(source, copy)
+    shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
+    return _connect(copy)
+
+
+def _logs_ahead(path: Path) -> bool:
+    """Whether the header says write-ahead mode (https://www.sqlite.org/fileformat2.html, 1.3.3)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
+
+
+def _connect(path: Path, options: str = "") -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{options}", uri=True)
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection
 
 
 def _read_table(connection: sqlite3.Connection, name: str, report: Report) -> RawTable | None:
+    try:
+        return _usable_table(connection, name, report)
+    except sqlite3.Error as error:
+        report(f"table {name!r} is left out: {error}")
+        return None
+
+
+def _usable_table(connection: sqlite3.Connection, name: str, report: Report) -> RawTable | None:
     count = connection.execute(f"SELECT COUNT(*) FROM {quote(name)}").fetchone()[0]
     if not 0 < count <= MOST_ROWS:
         if count:
@@ -114,6 +145,9 @@ def _read_table(connection: sqlite3.Connection, name: str, report: Report) -> Ra
     cursor = connection.execute(f"SELECT * FROM {quote(name)}")
     names = [item[0] for item in cursor.description]
     values = list(zip(*cursor.fetchall(), strict=True))
+    for item, given in zip(names, values, strict=True):
+        if _is_unreadable(given):
+            report(f"column {item!r} of table {name!r} is left out: it has text that is not UTF-8")
     columns = tuple(column for index, item in enumerate(names) if (column := _column(item, values[index])) is not None)
     if not columns:
         return None
@@ -126,13 +160,17 @@ def _read_table(connection: sqlite3.Connection, name: str, report: Report) -> Ra
 def _column(name: str, values: tuple[Any, ...]) -> RawColumn | None:
     filled = [value for value in values if value is not None]
     types = {type(value) for value in filled}
-    if types == {str}:
+    if types == {str} and not _is_unreadable(values):
         return RawColumn(
             name, "TEXT", len(filled), len(set(filled)), max(map(len, filled)), not any("\n" in item for item in filled)
         )
     if types and types <= {int, float}:
         return RawColumn(name, "REAL" if float in types else "INTEGER", len(filled), len(set(filled)), 0)
     return None
+
+
+def _is_unreadable(values: tuple[Any, ...]) -> bool:
+    return any(isinstance(value, str) and _UNREADABLE in value for value in values)
 
 
 def _primary_key(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:

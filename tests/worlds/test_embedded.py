@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -17,6 +18,7 @@ import pytest
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import Split
 from agentbench.errors import PreflightError
+from agentbench.worlds.chemistry import extract
 from agentbench.worlds.embedded import prepare_embedded
 from agentbench.worlds.manifest import World, read_world
 from agentbench.worlds.source_files import package_file
@@ -31,6 +33,12 @@ print("go", flush=True)
 few = TaskCounts(train=8, validation=4, test=4)
 print(prepare_embedded("chemistry", 0, few, Path(sys.argv[1]), lambda text: None).folder)
 """
+
+
+@pytest.fixture(scope="module")
+def chemistry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of worlds with one built in it."""
+    return prepare_embedded("chemistry", 0, FEW, tmp_path_factory.mktemp("whole"), print).folder.parent
 
 
 def builder(folder: Path) -> subprocess.Popen[str]:
@@ -59,6 +67,51 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Pa
     assert first == again
     assert first.keys() == other.keys()
     assert first["tasks/rest/train.jsonl"] != other["tasks/rest/train.jsonl"]
+
+
+@pytest.mark.parametrize("lost", ["database.sqlite", "index", "tasks/rest/test.jsonl", "tasks", "world.json"])
+def test_a_world_that_lacks_a_file_is_built_again(chemistry: Path, tmp_path: Path, lost: str):
+    shutil.copytree(chemistry, tmp_path / "worlds")
+    folder = next((tmp_path / "worlds").iterdir())
+    whole = payload(folder)
+    shutil.rmtree(folder / lost) if (folder / lost).is_dir() else (folder / lost).unlink()
+    assert prepare_embedded("chemistry", 0, FEW, tmp_path, print).folder == folder
+    assert payload(folder) == whole
+    assert (folder / "database.sqlite").is_file() and (folder / "index" / "meta.json").is_file()
+    assert list((tmp_path / "worlds").iterdir()) == [folder]
+
+
+def test_a_world_whose_manifest_cannot_be_read_is_built_again(chemistry: Path, tmp_path: Path):
+    shutil.copytree(chemistry, tmp_path / "worlds")
+    manifest = next((tmp_path / "worlds").glob("*/world.json"))
+    manifest.write_text("{")
+    prepare_embedded("chemistry", 0, FEW, tmp_path, print)
+    assert read_world(manifest.parent).manifest.name == "chemistry"
+
+
+def interrupted(process: subprocess.Popen[str], timeout_s: float) -> str:
+    """What a process wrote to stderr after Ctrl-C; it is killed where that takes too long."""
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=timeout_s)[1]
+    finally:
+        process.kill()
+
+
+def test_ctrl_c_is_heeded_while_tasks_are_made(tmp_path: Path):
+    code = BUILD.replace("train=8, validation=4, test=4", "train=20000, validation=0, test=0")
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True) as process:
+        while not list((tmp_path / "worlds").glob(".chemistry-*/index/meta.json")):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        assert interrupted(process, timeout_s=5).endswith("KeyboardInterrupt\n")
+    assert not list((tmp_path / "worlds").iterdir())
+
+
+def test_no_discoverer_is_called_and_others():
+    names = {value for item in extract().corpus.stated if item.fact.name == "discoverer" for value in item.values}
+    assert "Marie Curie" in str(names)
+    assert not [name for name in names if "et al" in str(name)]
 
 
 def test_other_counts_are_another_world(tmp_path: Path):

@@ -182,3 +182,82 @@ def test_an_output_folder_with_other_files_is_not_touched(shop: Path, tmp_path: 
     with pytest.raises(PreflightError, match="not empty and holds no world"):
         prepare(shop, tmp_path / "world")
     assert [path.name for path in (tmp_path / "world").iterdir()] == ["thesis.txt"]
+
+
+def test_a_column_with_text_that_is_not_utf8_is_left_out_and_reported(shop: Path, tmp_path: Path):
+    own, said = Path(shutil.copy(shop, tmp_path)), list[str]()
+    with closing(sqlite3.connect(own)) as connection:
+        connection.execute("UPDATE Makers SET city = CAST(x'4dfc6e63' || city AS TEXT)")
+        connection.commit()
+    world = prepare_sqlite(SqliteSource(database=own, tasks=COUNTS), 0, tmp_path / "world", said.append)
+    columns = {universe.id: [column.name for column in universe.columns] for universe in world.manifest.universes}
+    assert columns["makers"] == ["maker_id", "maker_name", "founded"]
+    assert "column 'city' of table 'Makers' is left out: it has text that is not UTF-8" in said
+
+
+def test_a_database_that_gives_no_question_with_an_answer_is_refused(tmp_path: Path):
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.create_collation("mine", lambda one, other: (one > other) - (one < other))
+        connection.execute("CREATE TABLE cars (name TEXT COLLATE mine, town TEXT COLLATE mine)")
+        connection.executemany("INSERT INTO cars VALUES (?, ?)", [(f"Car {n}", f"Town {n % 5}") for n in range(40)])
+        connection.commit()
+    source = SqliteSource(database=tmp_path / "app.db", tasks=TaskCounts(train=10, validation=0, test=0))
+    with pytest.raises(DataError, match=r"app\.db: no question with an answer could be made from it"):
+        prepare_sqlite(source, 0, tmp_path / "world", silent)
+    assert not (tmp_path / "world").exists()
+
+
+def test_columns_with_an_applications_own_collation_or_function_do_not_stop_the_others(tmp_path: Path):
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.create_collation("mine", lambda one, other: (one > other) - (one < other))
+        connection.create_function("myf", 1, str, deterministic=True)
+        connection.executescript(
+            "CREATE TABLE cars (name TEXT, owner TEXT COLLATE mine, town TEXT); CREATE INDEX i ON cars (myf(owner));"
+        )
+        rows = [(f"Car {n}", f"Owner {n % 9}", f"Town {n % 9}") for n in range(60)]
+        connection.executemany("INSERT INTO cars VALUES (?, ?, ?)", rows)
+        connection.commit()
+    assert tasks(prepare(path, tmp_path / "world"))
+
+
+def test_nothing_is_written_beside_a_database_in_write_ahead_mode(shop: Path, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    own = Path(shutil.copy(shop, tmp_path / "mine"))
+    with closing(sqlite3.connect(own)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    prepare(own, tmp_path / "world")
+    assert list((tmp_path / "mine").iterdir()) == [own]
+
+
+def test_a_log_that_a_crashed_writer_left_is_read_and_stays_as_it_is(shop: Path, tmp_path: Path):
+    own, crashed = Path(shutil.copy(shop, tmp_path)), tmp_path / "crashed"
+    crashed.mkdir()
+    with closing(sqlite3.connect(own)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; DELETE FROM stock WHERE a = 3;")
+        copies = [Path(shutil.copy(tmp_path / name, crashed)) for name in (own.name, f"{own.name}-wal")]
+    before = [path.read_bytes() for path in copies]
+    world = prepare(copies[0], tmp_path / "world")
+    assert [path.read_bytes() for path in copies] == before and len(list(crashed.iterdir())) == 2
+    with closing(sqlite3.connect(world.database)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM stock").fetchone() == (12,)
+
+
+def test_tables_that_store_a_full_text_index_are_left_out(shop: Path, tmp_path: Path):
+    own = Path(shutil.copy(shop, tmp_path))
+    with closing(sqlite3.connect(own)) as connection:
+        connection.execute("CREATE VIRTUAL TABLE notes USING fts5 (body)")
+        connection.executemany("INSERT INTO notes VALUES (?)", [(f"note {n}",) for n in range(20)])
+        connection.commit()
+    names = {universe.id for universe in prepare(own, tmp_path / "world").manifest.universes}
+    assert "products" in names and not any(name.startswith("notes") for name in names)
+
+
+def test_without_documents_no_task_has_a_rule_about_them(shop: Path, tmp_path: Path):
+    assert not [task for task in tasks(prepare(shop, tmp_path / "world")) if task.rules]
+
+
+def test_a_broken_world_in_the_output_folder_is_not_given(shop: Path, tmp_path: Path):
+    prepare(shop, tmp_path / "world").database.unlink()
+    with pytest.raises(PreflightError, match="holds a broken world"):
+        prepare(shop, tmp_path / "world")

@@ -112,3 +112,26 @@ def test_files_of_other_kinds_are_left_out_and_reported(tmp_path):
     said: list[str] = []
     assert len(read_passages(tmp_path, said.append)) == 1
     assert "left out 1 files" in said[0] and "scan.pdf" in said[0]
+
+
+@pytest.mark.parametrize(
+    "names", [("日本.txt", "中国.txt"), ("a b.txt", "a_b.txt"), ("x" * 50 + "1.md", "x" * 50 + "2.md")]
+)
+def test_files_whose_names_look_alike_as_identifiers_are_told_apart(tmp_path: Path, names: tuple[str, str]):
+    for name in names:
+        (tmp_path / name).write_text(f"This is {name}.")
+    found = {passage.document.id: passage.document.text for passage in read_passages(tmp_path, print)}
+    assert sorted(found.values()) == sorted(f"This is {name}." for name in names)
+
+
+def test_texts_without_sentence_ends_are_cut_between_words(tmp_path: Path):
+    (tmp_path / "long.txt").write_text(" ".join(f"word{n}" for n in range(250)))
+    texts = [passage.document.text for passage in read_passages(tmp_path, print)]
+    assert [len(text.split()) for text in texts] == [120, 120, 10]
+    assert texts[1].startswith("word120 ") and texts[1].endswith(" word239")
+
+
+def test_texts_without_blanks_are_cut_between_characters(tmp_path: Path):
+    (tmp_path / "long.txt").write_text("語" * 7210)
+    # 241 pieces of 30 characters, the last of 10; 120 pieces a passage.
+    assert [len(passage.document.text) for passage in read_passages(tmp_path, print)] == [3600, 3600, 10]
