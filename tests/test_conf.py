@@ -10,6 +10,7 @@ from agentbench.app.groups import CONF, group_names, groups
 from agentbench.config import entry as schemas
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.expert_mode import InformedExpert, NoExpert
+from agentbench.errors import ConfigError
 
 SCHEMAS = {
     "prepare": schemas.PrepareConfig,
@@ -78,6 +79,15 @@ def test_the_experiment_keeps_alternates_of_an_informed_expert() -> None:
     config = loaded("rollout", "experiment=informed_alternates")
     assert isinstance(config, RolloutConfig)
     assert isinstance(config.expert_mode, InformedExpert) and config.expert_mode.save_alternate_trace
+
+
+@pytest.mark.parametrize("option", ["null", "nul"])
+def test_no_experiment_is_an_option_called_none(option: str) -> None:
+    assert loaded("rollout", "experiment=none") == loaded("rollout")
+    with pytest.raises(ConfigError, match=f"^experiment: '{option}' is none of informed_alternates, none"):
+        loaded("rollout", f"experiment={option}")
+    with pytest.raises(ConfigError, match=r"^experiment: 'null' is none of"):
+        loaded("rollout", "-m", "experiment=null,informed_alternates")
 
 
 def test_an_agent_is_evaluated_alone() -> None:

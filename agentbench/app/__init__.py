@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentbench.app.help import help_text
+from agentbench.errors import Interrupted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,6 +53,9 @@ def main(entry: Entry) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(f"error: interrupted before the start\nnext: {command(entry.name, *arguments)}", file=sys.stderr)
+        code = Interrupted.exit_code
     return code
 
 

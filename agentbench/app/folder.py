@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from agentbench.app.lock import locked
+from agentbench.app.record import read_record
 from agentbench.config import load
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.keys import leaves
-from agentbench.errors import ConfigError, PreflightError
+from agentbench.errors import ConfigError, DataError, PreflightError
 
 _MAY_DIFFER = frozenset({"resume", "concurrency", "episode_timeout_s", "max_failures", "cache_dir"})
 """Top-level keys that change how a run proceeds but not what comes out of it."""
@@ -22,34 +25,57 @@ def claim(wanted: Path) -> Path:
     Raises:
         PreflightError: the folder cannot be made.
     """
-    number, folder = 1, wanted
-    while True:
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
-            folder = wanted.with_name(f"{wanted.name}_{number}")
-        except OSError as error:
-            raise PreflightError(f"cannot make the folder {folder}: {error.strerror}") from error
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        return _first_free(wanted)
+    except FileExistsError as error:
+        raise PreflightError(f"cannot make the folder {error.filename}: a file or a broken link is there") from error
+    except OSError as error:
+        raise PreflightError(f"cannot make the folder {error.filename}: {error.strerror}") from error
 
 
-def resumed(folder: Path, config: RolloutConfig) -> Path:
-    """The folder of an earlier run, once it is clear that it was a run of the same configuration.
+def resumed(folder: Path, config: RolloutConfig, entry: str) -> Path:
+    """The folder of an earlier run, once it is clear that it was a run of the same configuration and is over.
 
     Raises:
-        PreflightError: there is no such folder, or no run in it.
-        ConfigError: the configurations differ; one line per key.
+        PreflightError: there is no such folder, no run in it, or one that is still under way.
+        DataError: its configuration cannot be read.
+        ConfigError: it is a run of another entry point, or the configurations differ; one line per key.
     """
     saved = folder / ".hydra" / "config.yaml"
     if not folder.is_dir():
         raise PreflightError(f"resume: no folder {str(folder)!r}")
     if not saved.is_file():
         raise PreflightError(f"resume: {str(folder)!r} is not the folder of a run: .hydra/config.yaml is missing")
-    before = load(yaml.safe_load(saved.read_text(encoding="utf-8")), RolloutConfig)
+    record = read_record(folder)
+    if record is not None and record["entry"] != entry:
+        raise ConfigError([f"resume: {folder} is a run of {record['entry']}, not of {entry}"])
+    before = load(_mapping(saved), RolloutConfig)
     then, now = dict(leaves(dataclasses.asdict(before))), dict(leaves(dataclasses.asdict(config)))
     differ = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
     differ = [key for key in differ if key.split(".")[0] not in _MAY_DIFFER]
     if differ:
         raise ConfigError([f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ])
-    return folder
+    with locked(folder):
+        return folder
+
+
+def _first_free(wanted: Path) -> Path:
+    number, folder = 1, wanted
+    while True:
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}_{number}")
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(path, f"cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise DataError(path, "holds no configuration")
+    return found

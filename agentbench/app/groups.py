@@ -17,7 +17,6 @@ class Group(NamedTuple):
 
     name: str
     default: str
-    """`null` where nothing is chosen by default."""
     options: tuple[str, ...]
 
 
@@ -29,11 +28,7 @@ def primary(entry: str) -> dict[str, Any]:
 def groups(entry: str, folders: Sequence[Path] = (CONF,)) -> dict[str, Group]:
     """The groups in the defaults list of an entry point, with the options found in all folders."""
     chosen = {name: option for item in primary(entry)["defaults"] if item != "_self_" for name, option in item.items()}
-    return {
-        name: Group(name, option or "null", _options(name, folders))
-        for name, option in chosen.items()
-        if name != "hydra"
-    }
+    return {name: Group(name, option, _options(name, folders)) for name, option in chosen.items() if name != "hydra"}
 
 
 def group_names(folders: Sequence[Path] = (CONF,)) -> set[str]:

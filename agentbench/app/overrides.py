@@ -109,11 +109,10 @@ def _choice(override: Override, group: Group) -> _Choice:
         wanted = list(override.sweep_string_iterator())
     else:
         wanted = ["null" if value is None else str(value)]
-    allowed = (*group.options, "null") if group.default == "null" else group.options
-    problems = [_no_option(group.name, option, allowed) for option in wanted if option not in allowed]
-    options = [option if option in allowed else closest(option, allowed) for option in wanted]
+    problems = [_no_option(group.name, option, group.options) for option in wanted if option not in group.options]
+    options = [option if option in group.options else closest(option, group.options) for option in wanted]
     if not wanted or None in options:
-        return _Choice(None, problems or [f"{override.input_line}: matches none of {', '.join(allowed)}"])
+        return _Choice(None, problems or [f"{override.input_line}: matches none of {', '.join(group.options)}"])
     values = tuple(f"{group.name}={option}" for option in options)
     text = f"{group.name}={','.join(map(str, options))}"
     return _Choice(Assignment(group.name, text, values, override.is_sweep_override()), problems)

@@ -7,6 +7,7 @@ written to. The environment's variables are not in it.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import platform
 import subprocess
@@ -18,6 +19,9 @@ from typing import Any
 
 import orjson
 
+log = logging.getLogger(__name__)
+
+_RECORD = "run.json"
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     *("agentbench", "hydra-core", "omegaconf", "pydantic", "orjson", "aiohttp", "uvloop", "tantivy", "tokenizers"),
@@ -30,7 +34,7 @@ class RunRecord:
     """The record of one run. Earlier runs in the same folder, gone on with by `resume=`, are kept under `earlier`."""
 
     def __init__(self, folder: Path, entry: str, command: str, seed: int) -> None:
-        self._path = folder / "run.json"
+        self._path = folder / _RECORD
         self._clock = (time.monotonic(), _cpu_seconds())
         self._content: dict[str, Any] = {
             "entry": entry,
@@ -41,12 +45,23 @@ class RunRecord:
             "python": platform.python_version(),
             "packages": _versions(),
             "machine": _machine(),
-            "earlier": _earlier(self._path),
         }
+
+    def start(self) -> None:
+        """Writes the record for the first time.
+
+        Raises:
+            OSError: it cannot be written, or an earlier one not be read.
+        """
+        self._content["earlier"] = _earlier(self._path)
         self._write()
 
     def end(self, exit_code: int, error: str = "") -> None:
-        """Completes the record; seconds of CPU are this process's and its ended children's."""
+        """Completes the record; seconds of CPU are this process's and its ended children's.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         wall, cpu = self._clock
         self._content |= {
             "ended": _now(),
@@ -64,6 +79,19 @@ class RunRecord:
         fresh.replace(self._path)
 
 
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What the last run in a folder recorded; `None` where there is no record or a broken one.
+
+    Raises:
+        OSError: the record is there and may not be read.
+    """
+    try:
+        found = orjson.loads((folder / _RECORD).read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+    return found if isinstance(found, dict) and {"entry", "earlier"} <= found.keys() else None
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -75,7 +103,10 @@ def _cpu_seconds() -> float:
 def _earlier(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    last = orjson.loads(path.read_bytes())
+    last = read_record(path.parent)
+    if last is None:
+        log.warning("%s cannot be read; a new one replaces it", path)
+        return []
     return [*last.pop("earlier"), last]
 
 

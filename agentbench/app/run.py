@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,12 +31,14 @@ from agentbench.app.record import RunRecord
 from agentbench.config import entry as schemas
 from agentbench.config import load
 from agentbench.config.entry import RolloutConfig
-from agentbench.errors import AgentbenchError, ConfigError, Interrupted, RunFailed
+from agentbench.errors import AgentbenchError, ConfigError, Interrupted, PreflightError, RunFailed
 
 log = logging.getLogger(__name__)
 
 _UNREAD = "nobody reads the output any more; what is finished is on disk"
-_RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code)
+_RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code, PreflightError.exit_code)
+_MAKE_ROOM = "make room, or see to it that it can be written"
+_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def run(entry: Entry, arguments: Sequence[str]) -> int:
@@ -50,11 +55,15 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
             _show(entry.name, arguments)
         else:
             plan = check(entry.name, _schema(entry), line)
-            _hydra(entry.name, _arguments(line, plan), lambda tree: codes.append(_job(entry, line, tree)))
+            for_hydra = _arguments(entry.name, line, plan)
+            _hydra_run(entry.name, for_hydra, lambda tree: codes.append(_job(entry, line, tree)))
     except AgentbenchError as error:
-        codes.append(_report(error, command(entry.name, "--help")))
-    except KeyboardInterrupt:
-        codes.append(_report(Interrupted("interrupted before the start"), command(entry.name, *arguments)))
+        codes.append(_report(error, error.next_step or command(entry.name, "--help")))
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        refused = _unwritable(error)
+        codes.append(_report(refused, refused.next_step))
     return max(codes)
 
 
@@ -76,6 +85,29 @@ def _hydra(name: str, arguments: Sequence[str], job: Callable[[DictConfig], obje
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
 
 
+def _hydra_run(name: str, arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None:
+    """One run or sweep; Hydra itself makes its folders, opens its log and writes its configuration.
+
+    Raises:
+        OSError: a folder or the configuration cannot be written.
+        PreflightError: the log cannot be opened.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints a traceback and ends the process
+    logging.raiseExceptions = False  # or every log line that does not fit on a full disk prints a traceback
+    try:
+        _hydra(name, arguments, job)
+    except ValueError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise _unwritable(error.__cause__) from error  # this is how logging tells of a file that it cannot open
+
+
+def _unwritable(error: OSError) -> PreflightError:
+    place = error.filename or "a file of this run"
+    verb = "open" if isinstance(error, PermissionError) else "write"
+    return PreflightError(f"cannot {verb} {place}: {error.strerror}", _MAKE_ROOM)
+
+
 def _show(name: str, arguments: Sequence[str]) -> None:
     """Prints what Hydra's own flags ask for, in one piece: Hydra itself does not bear a reader who leaves early."""
     text = io.StringIO()
@@ -86,12 +118,12 @@ def _show(name: str, arguments: Sequence[str]) -> None:
         print(text.getvalue(), end="")
 
 
-def _arguments(line: CommandLine, plan: Plan) -> list[str]:
+def _arguments(entry: str, line: CommandLine, plan: Plan) -> list[str]:
     """What Hydra gets: the checked overrides, and the folder that belongs to this run alone."""
     if isinstance(plan.config, RolloutConfig) and plan.config.resume is not None:
         if plan.sweep:
             raise ConfigError(["resume: goes on with one run; leave -m away"])
-        folder = resumed(plan.config.resume, plan.config)
+        folder = resumed(plan.config.resume, plan.config, entry)
         place = [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=.hydra/resumed"]
     else:
         kind = "sweep" if plan.sweep else "run"
@@ -110,13 +142,14 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
     folder = Path(settings.runtime.output_dir)
     config = load(tree, _schema(entry))
     record = RunRecord(folder, entry.name, command(entry.name, *line.arguments), config.seed)
-    failure = _failure(lambda: entry.run(config, folder))
+    failure = _failure(record.start) or _failure(lambda: entry.run(config, folder))
+    unrecorded = _failure(partial(record.end, failure.exit_code if failure else 0, str(failure or "")))
+    failure = failure or unrecorded
     if failure is None:
-        record.end(0)
         return 0
-    record.end(failure.exit_code, str(failure))
     label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""
-    _report(failure, _again(entry, line, config, failure.exit_code), label)
+    again = _again(entry, line, config, failure.exit_code)
+    _report(failure, "\nthen: ".join(filter(None, (failure.next_step, again))), label)
     if isinstance(failure, Interrupted):
         raise SystemExit(failure.exit_code)
     return failure.exit_code
@@ -137,6 +170,10 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
             raise
         return Interrupted(_UNREAD)  # this is how rich takes it
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            return _unwritable(error)
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return PreflightError(f"cannot write a database: {error}", _MAKE_ROOM)
         log.exception("a bug of agentbench")
         traceback.print_exc()
         return AgentbenchError(f"this is a bug of agentbench: {type(error).__name__}: {error}")
@@ -167,6 +204,6 @@ def _report(error: AgentbenchError, next_step: str, label: str = "") -> int:
     else:
         print(f"error: {label}{len(problems)} problems in the configuration", file=sys.stderr)
         print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
-    print(f"next: {error.next_step or next_step}", file=sys.stderr)
+    print(f"next: {next_step}", file=sys.stderr)
     log.info("exit code %d: %s", error.exit_code, error)
     return error.exit_code

@@ -1,7 +1,7 @@
 """Keeps secrets out of configuration: run folders hold it in full and are shared.
 
-What is looked at: names that speak of a secret, and values with the prefixes of OpenAI-like (`sk-`) and Hugging Face
-(`hf_`) keys. A secret under an innocent name and without such a prefix is not recognised.
+What is looked at: names that speak of a secret, values with the prefixes of OpenAI-like (`sk-`) and Hugging Face
+(`hf_`) keys, and users or passwords in URLs. Any other secret under an innocent name is not recognised.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 _NAME = re.compile(r"(?:.*_)?(?:api_?key|password|passwd|secret(?:_key)?|credentials?|token)", re.IGNORECASE)
 _VALUE = re.compile(r"(?<![\w-])(?:sk-[\w-]{6,}|hf_[A-Za-z0-9]{8,})(?![\w/-])")
+_IN_URL = re.compile(r"://[^/\s]+@")
 
 
 def redacted(text: str) -> str:
-    """The text with everything that looks like a key blotted out."""
-    return _VALUE.sub("…", text)
+    """The text with everything that looks like a key or a URL's password blotted out."""
+    return _IN_URL.sub("://…@", _VALUE.sub("…", text))
 
 
 def secret_problems(values: Iterable[tuple[str, Any]]) -> list[str]:
@@ -32,6 +33,8 @@ def names_secret(key: str) -> bool:
 def _advice(key: str, value: object) -> str:
     if isinstance(value, str) and _VALUE.search(value):
         return "looks like a secret; put it into .env and give the name of its variable here"
+    if isinstance(value, str) and _IN_URL.search(value):
+        return "a URL with a user or password in it; leave them out, secrets belong into .env"
     if names_secret(key) and value is not None and str(value):
         return "secrets are no configuration; put it into .env and give the name of its variable as …_env"
     return ""

@@ -5,7 +5,6 @@ pool.py          many episodes at once; Ctrl-C
 run_tasks.py     a whole run on a folder: lock, resume, play, record, summarise
 encoding.py      Trajectory ⇄ one line of JSON
 store.py         trajectories.jsonl: append, read, repair
-lock.py          one process per run folder
 failures.py      what is written about a failure; stop when all fail alike
 tally.py · summary.py · rates.py · table.py · progress.py      what came out, while it runs and afterwards
 """

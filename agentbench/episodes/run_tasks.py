@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from agentbench.app.lock import locked
 from agentbench.episodes.failures import FailureStreak
-from agentbench.episodes.lock import locked
 from agentbench.episodes.pool import run_pool
 from agentbench.episodes.progress import showing
 from agentbench.episodes.run_episode import EpisodeParts, Limits, failed, run_episode

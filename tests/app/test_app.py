@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import pytest
 
+from agentbench.app.lock import locked
+
 ROOT = Path(__file__).parents[2]
 
 ENTRY = """
-import sys, time
+import sqlite3, sys, time
+from pathlib import Path
 from agentbench import app, errors
 
 def run(config, folder):
@@ -26,11 +29,24 @@ def run(config, folder):
         case 5: raise errors.PreflightError("no server", "start one")
         case 6: raise errors.GateFailed("idle agent scores 0.5")
         case 7: time.sleep(60)
+        case 9: Path("/dev/full").write_text("words")
+        case 10: sqlite3.connect(":memory:").executescript("PRAGMA max_page_count = 1; CREATE TABLE a (b)")
         case 8:
             while True: app.show("words " * 99)
     (folder / "payload").touch()
 
 sys.exit(app.main(app.Entry("rollout", "Rolls.", "RolloutConfig", run)))
+"""
+
+EARLY_CTRL_C = """
+import signal, sys
+
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "agentbench.app.run":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
 """
 
 
@@ -93,7 +109,7 @@ def test_a_failing_run_of_a_sweep_stops_no_other(tmp_path: Path, entry: list[str
     codes = [json.loads((folder / str(job) / "run.json").read_text())["exit_code"] for job in range(5)]
     assert folder.name.startswith("sweep_") and codes == [1, 6, 0, 5, 3]
     assert "Traceback" in done.err and "ValueError: a bug" in (folder / "0" / "rollout.log").read_text()
-    assert "error: seed=5: no server\nnext: start one\n" in done.err
+    assert "error: seed=5: no server\nnext: start one\nthen: python -m agentbench.rollout seed=5 resume=" in done.err
     again = f"python -m agentbench.rollout seed=3 resume={(folder / '4').relative_to(tmp_path)}"
     assert f"error: seed=3: too many failures\nnext: {again}\n" in done.err
 
@@ -142,3 +158,53 @@ def test_a_resumed_run_writes_where_it_was(tmp_path: Path, entry: list[str]) -> 
     record = json.loads((tmp_path / "mine" / "run.json").read_text())
     assert (done.code, done.err, len(record["earlier"])) == (0, "", 1)
     assert (tmp_path / "mine" / ".hydra" / "config.yaml").is_file() and not (tmp_path / "outputs").exists()
+
+
+def test_a_refused_second_process_leaves_the_record_of_the_first_alone(tmp_path: Path, entry: list[str]) -> None:
+    ended([*entry, "hydra.run.dir=mine"], tmp_path)
+    before = (tmp_path / "mine" / "run.json").read_bytes()
+    with locked(tmp_path / "mine"):
+        done = ended([*entry, "resume=mine"], tmp_path)
+    assert done.code == 5 and f"in use by process {os.getpid()}\nnext: wait" in done.err
+    assert (tmp_path / "mine" / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("file", ["rollout.log", "run.json.new", ".hydra/resumed/config.yaml"])
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, entry: list[str], file: str) -> None:
+    ended([*entry, "hydra.run.dir=mine"], tmp_path)
+    (tmp_path / "mine" / ".hydra" / "resumed").mkdir()
+    (tmp_path / "mine" / file).unlink(missing_ok=True)
+    (tmp_path / "mine" / file).symlink_to("/dev/full")
+    done = ended([*entry, "resume=mine"], tmp_path)
+    assert done.code == (0 if file == "rollout.log" else 5) and "Traceback" not in done.err
+    assert ("No space left on device\nnext: make room" in done.err) == (done.code == 5)
+
+
+def test_a_log_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path, entry: list[str]) -> None:
+    ended([*entry, "hydra.run.dir=mine"], tmp_path)
+    (tmp_path / "mine" / "rollout.log").unlink()
+    (tmp_path / "mine" / "rollout.log").mkdir()
+    done = ended([*entry, "resume=mine"], tmp_path)
+    place = tmp_path.resolve() / "mine" / "rollout.log"
+    assert done.code == 5 and done.err.startswith(f"error: cannot write {place}: Is a directory\nnext: make room")
+    assert done.err.count("\n") == 2
+
+
+def test_a_disk_full_in_the_middle_is_no_bug_and_says_how_to_go_on(tmp_path: Path, entry: list[str]) -> None:
+    done = ended([*entry, "seed=9"], tmp_path)
+    assert (done.code, done.err.count("\n")) == (5, 3)
+    assert done.err.startswith("error: cannot write a file of this run: No space left on device\nnext: make room")
+    assert "\nthen: python -m agentbench.rollout seed=9 resume=outputs/rollout/" in done.err
+
+
+def test_a_disk_too_full_for_a_database_is_no_bug_either(tmp_path: Path, entry: list[str]) -> None:
+    done = ended([*entry, "seed=10"], tmp_path)
+    expected = "error: cannot write a database: database or disk is full\nnext: make room"
+    assert done.code == 5 and done.err.startswith(expected)
+
+
+def test_ctrl_c_while_the_program_is_loading_is_an_interruption(tmp_path: Path, entry: list[str]) -> None:
+    (tmp_path / "entry.py").write_text(EARLY_CTRL_C + ENTRY)
+    done = ended([*entry, "seed=2"], tmp_path)
+    expected = "error: interrupted before the start\nnext: python -m agentbench.rollout seed=2\n"
+    assert (done.code, done.out, done.err) == (4, "", expected)

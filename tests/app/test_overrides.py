@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from agentbench.app.groups import Group
 from agentbench.app.overrides import read_overrides
 
 GROUPS = {
     "model": Group("model", "tiny", ("hf", "openai", "tiny")),
-    "experiment": Group("experiment", "null", ("alternates",)),
+    "experiment": Group("experiment", "none", ("alternates", "none")),
 }
 
 
@@ -28,7 +30,12 @@ def test_hydra_s_own_signs_are_respected() -> None:
 
 def test_an_experiment_may_be_chosen_with_a_plus_sign() -> None:
     assert texts("+experiment=alternates") == ["experiment=alternates"]
-    assert texts("experiment=null") == ["experiment=null"]
+
+
+@pytest.mark.parametrize("line", ["experiment=null", "experiment=nul", "experiment=null,alternates"])
+def test_no_experiment_is_called_none(line: str) -> None:
+    (problem,) = problems(line)
+    assert problem.startswith("experiment: 'nul") and "is none of alternates, none" in problem
 
 
 def test_every_value_of_a_sweep_is_seen() -> None:
@@ -65,6 +72,6 @@ def test_what_cannot_be_read_is_told_line_by_line() -> None:
 
 
 def test_a_secret_is_not_repeated_even_where_it_cannot_be_read() -> None:
-    found = problems("model.api_key=hunter2", "password=hunter2[", "hydra.job.env_set.KEY=sk-0123456789")
-    assert [line.split(":")[0] for line in found] == ["model.api_key", "password", "hydra.job.env_set.KEY"]
+    found = problems("model.api_key=hunter2", "password=hunter2[", "a=sk-0123456789", "b='http://u:hunter2@host'")
+    assert [line.split(":")[0] for line in found] == ["model.api_key", "password", "a", "b"]
     assert not any("hunter2" in line or "0123" in line for line in found)

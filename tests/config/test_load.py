@@ -123,6 +123,7 @@ def test_a_contradiction_is_told_beside_a_broken_value_elsewhere() -> None:
         ({"model": {**CHAT, "api_key_env": "sk-0123456789abcdef"}}, "model.api_key_env"),
         ({"cache_dir": "hf_0123456789abcdef"}, "cache_dir"),
         ({"hub_token": "abc"}, "hub_token"),
+        ({"model": {**CHAT, "base_url": "http://u:1234@host/v1"}}, "model.base_url"),
         ({"password": 1234}, "password"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentbench.episodes.lock import locked
+from agentbench.app.lock import locked
 from agentbench.episodes.pool import run_async
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import MakeParts, PoolSettings, episode_seed, run_tasks

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agentbench.episodes.lock import locked
+from agentbench.app.lock import locked
 from agentbench.errors import PreflightError
 
 HOLD = (
-    "import sys, time, pathlib\nfrom agentbench.episodes.lock import locked\n"
+    "import sys, time, pathlib\nfrom agentbench.app.lock import locked\n"
     "with locked(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 
@@ -33,6 +33,12 @@ def test_a_lock_holds_against_other_processes_and_vanishes_with_kill_9(tmp_path:
         other.kill()
     with locked(tmp_path):
         pass
+
+
+def test_a_lock_on_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to("/dev/full")
+    with pytest.raises(PreflightError, match="cannot be written: "), locked(tmp_path):
+        raise AssertionError("locked a full disk")
 
 
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from agentbench.errors import PreflightError
@@ -24,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
         PreflightError: another process holds the folder, or the folder cannot be written.
     """
     try:
-        file = (folder / LOCK).open("a+")
+        file = (folder / LOCK).open("ab+", buffering=0)
     except OSError as failure:
         raise PreflightError(f"the run folder {folder} cannot be locked: {failure.strerror}") from failure
     with file:
@@ -32,11 +33,17 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip()
+            holder = file.read().decode().strip()
             raise PreflightError(
                 f"the run folder {folder} is in use by process {holder}", f"wait for process {holder} or stop it"
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _sign(file, folder)
         yield
+
+
+def _sign(file: FileIO, folder: Path) -> None:
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
+    except OSError as failure:
+        raise PreflightError(f"the run folder {folder} cannot be written: {failure.strerror}") from failure
