@@ -122,6 +122,14 @@ class Turn:
 
 
 @record
+class Exchange:
+    """A turn that was over before the episode began: what the user said, and the right answer to it."""
+
+    query: str
+    answer: str
+
+
+@record
 class Rule:
     """A tool-usage policy in words, and the kinds of tool it forbids for this task (none: it does not bind here)."""
 
@@ -140,6 +148,8 @@ class Task:
     rules: tuple[Rule, ...] = ()
     tools_allowed: tuple[ToolKind, ...] | None = None
     """Kinds of tool that exist in the episode; `None` means all the environment has."""
+    earlier: tuple[Exchange, ...] = ()
+    """Turns given with their answers instead of being lived through; the episode begins after them."""
     data: dict[str, Any] = field(default_factory=dict)
     """Facts about the task for filters and tables: scenario, tool_availability, hops, template, entities, split."""
 
@@ -260,6 +270,8 @@ class Score:
     name: str
     value: float | None
     explanation: str = ""
+    generations: tuple[Generation, ...] = ()
+    """What models said on the way to the verdict; empty for scorers that compute."""
 
 
 @record
@@ -294,6 +306,8 @@ class History:
     tools: tuple[ToolSpec, ...]
     opening: Observation
     steps: tuple[Step, ...] = ()
+    earlier: tuple[Exchange, ...] = ()
+    """Turns given with their answers, before the opening."""
 
     @property
     def turn(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,9 @@ from agentbench.types import (
     ToolSpec,
     Turn,
 )
+
+# A shell starts background jobs with SIGINT ignored, and the processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FilmApi:

@@ -17,7 +17,7 @@ import orjson
 from agentbench.build import Report
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import RolloutConfig
-from agentbench.config.env import EnvConfig
+from agentbench.config.env import M3Env
 from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.stage import SftStage
@@ -159,7 +159,7 @@ def _end_with_parent() -> None:
 
 
 def student_folder(
-    tiny: TinyModel, env: EnvConfig, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
+    tiny: TinyModel, env: M3Env, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
 ) -> Path:
     """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns."""
     shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]

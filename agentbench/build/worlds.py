@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.build import WORLD_SEED, Report
-from agentbench.config.env import Availability, EnvConfig, Granularity, Scenario
+from agentbench.config.env import Availability, M3Env, Granularity, Scenario
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import TasksConfig
@@ -49,7 +49,7 @@ class Playground(NamedTuple):
         return ToolEnv(self.tools[task.domain](), self.enforce_rules)
 
 
-def worlds(env: EnvConfig, cache_dir: Path, report: Report) -> tuple[World, ...]:
+def worlds(env: M3Env, cache_dir: Path, report: Report) -> tuple[World, ...]:
     """The worlds an environment names, prepared first where they are embedded and not there yet.
 
     Raises:
@@ -69,7 +69,7 @@ def _world(name: str, cache_dir: Path, report: Report) -> World:
     return read_world(Path(name))
 
 
-def playground(env: EnvConfig, retriever: RetrieverConfig, found: tuple[World, ...]) -> Playground:
+def playground(env: M3Env, retriever: RetrieverConfig, found: tuple[World, ...]) -> Playground:
     """Opens the databases and indexes of all worlds.
 
     Raises:
@@ -85,7 +85,7 @@ def playground(env: EnvConfig, retriever: RetrieverConfig, found: tuple[World, .
 
 
 def _tool_maker(
-    world: World, env: EnvConfig, found: tuple[World, ...], indexes: dict[str, Bm25Retriever], top_k: int
+    world: World, env: M3Env, found: tuple[World, ...], indexes: dict[str, Bm25Retriever], top_k: int
 ) -> Callable[[], tuple[Tool, ...]]:
     database = Database(world.database, env.statement_timeout_s)
     collections = _searchable(world, found, env.distractors)
@@ -107,7 +107,7 @@ def _searchable(world: World, found: tuple[World, ...], distractors: int) -> tup
     return tuple(sorted([*own, *others[:distractors]], key=lambda collection: collection.name))
 
 
-def select_tasks(env: EnvConfig, tasks: TasksConfig, found: tuple[World, ...], seed: int) -> tuple[Task, ...]:
+def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed: int) -> tuple[Task, ...]:
     """The tasks a run is about: filtered, then drawn evenly over worlds where there is a limit.
 
     Raises:
@@ -124,7 +124,7 @@ def select_tasks(env: EnvConfig, tasks: TasksConfig, found: tuple[World, ...], s
     return chosen
 
 
-def _matching(tasks: Sequence[Task], env: EnvConfig) -> list[Task]:
+def _matching(tasks: Sequence[Task], env: M3Env) -> list[Task]:
     return [
         task
         for task in tasks

@@ -29,6 +29,16 @@ class ApiMode(StrEnum):
 
 
 @schema
+class Price:
+    """What a model server charges, in US dollars per million tokens; 0 where it costs nothing."""
+
+    prompt: Annotated[float, Field(ge=0)] = 0.0
+    cached: Annotated[float, Field(ge=0)] = 0.0
+    """Prompt tokens that the server had cached."""
+    completion: Annotated[float, Field(ge=0)] = 0.0
+
+
+@schema
 class TinyModel:
     """A Qwen3-architecture student of well under a million parameters, trained here from scratch."""
 
@@ -80,6 +90,7 @@ class OpenAIModel:
     """Further attempts after 408, 429, 5xx and connection faults."""
     max_connections: Annotated[int, Field(ge=1)] = 256
     """Requests under way at once."""
+    price: Price = Price()
 
 
 ModelConfig = Annotated[TinyModel | HfModel | OpenAIModel, Field(discriminator="kind")]

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbench.config.env import EnvConfig
-from agentbench.config.expert_mode import NoExpert
+from agentbench.config.env import EnvConfig, M3Env, McpEnv
+from agentbench.config.expert_mode import ExpertModeConfig, InformedExpert, NoExpert
+from agentbench.config.llm_actors import ExpertConfig, LlmExpert, LlmOverseer, OverseerConfig
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
-from agentbench.config.source import SourceConfig, SqliteSource
+from agentbench.config.retriever import Bm25Retriever, EncoderKind, RetrieverConfig
+from agentbench.config.source import SourceConfig, SqliteSource, VakraSource
 from agentbench.config.stage import StageConfig
+from agentbench.config.tasks import TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
 
 
@@ -54,10 +57,14 @@ def _stage_can_train(_stage: StageConfig, model: ModelConfig) -> str:
     return ""
 
 
-def _own_data_needs_its_source(source: SourceConfig, database: Path | None, documents: Path | None) -> str:
+def _own_data_needs_its_source(
+    source: SourceConfig, database: Path | None, documents: Path | None, data_dir: Path | None
+) -> str:
     given = "database" if database else "documents" if documents else ""
     if given and not isinstance(source, SqliteSource):
         return f"{given}: belongs to source=sqlite, not to source={source.kind}"
+    if data_dir and not isinstance(source, VakraSource):
+        return f"data_dir: belongs to source=vakra, not to source={source.kind}"
     return ""
 
 
@@ -67,7 +74,35 @@ def _alternates_need_expert(expert_mode: object) -> str:
     return ""
 
 
+def _llm_expert_is_used(expert_mode: ExpertModeConfig, expert: ExpertConfig) -> str:
+    if isinstance(expert_mode, NoExpert) and isinstance(expert, LlmExpert):
+        return "expert: nobody asks an expert with expert_mode=none; choose another expert_mode, or leave it away"
+    return ""
+
+
+def _llm_overseer_is_used(expert_mode: ExpertModeConfig, overseer: OverseerConfig) -> str:
+    if isinstance(overseer, LlmOverseer) and not isinstance(expert_mode, InformedExpert):
+        return "overseer: only expert_mode=informed asks one; choose it, or leave the overseer away"
+    return ""
+
+
+def _encoder_is_named(retriever: RetrieverConfig) -> str:
+    if isinstance(retriever, Bm25Retriever):
+        return ""
+    if retriever.encoder.kind is EncoderKind.TRANSFORMERS and not retriever.encoder.path:
+        return "retriever.encoder.path: required with retriever.encoder.kind=transformers: folder or hub name"
+    return ""
+
+
+def _mcp_needs_tasks(env: EnvConfig, tasks: TasksConfig) -> str:
+    if isinstance(env, McpEnv) and tasks.file is None:
+        return "tasks.file: required with env=mcp: a file with one task per line"
+    return "env.servers: names no server" if isinstance(env, McpEnv) and not env.servers else ""
+
+
 def _worlds_are_named(env: EnvConfig) -> str:
+    if not isinstance(env, M3Env):
+        return ""
     if not env.worlds:
         return "env.worlds: names no world"
     twice = sorted({name for name in env.worlds if env.worlds.count(name) > 1})
@@ -77,7 +112,11 @@ def _worlds_are_named(env: EnvConfig) -> str:
 RULES = (
     Rule(("model", "template"), _template_fits_model),
     Rule(("stage", "model"), _stage_can_train),
-    Rule(("source", "database", "documents"), _own_data_needs_its_source),
+    Rule(("source", "database", "documents", "data_dir"), _own_data_needs_its_source),
     Rule(("expert_mode",), _alternates_need_expert),
+    Rule(("expert_mode", "expert"), _llm_expert_is_used),
+    Rule(("expert_mode", "overseer"), _llm_overseer_is_used),
+    Rule(("retriever",), _encoder_is_named),
+    Rule(("env", "tasks"), _mcp_needs_tasks),
     Rule(("env",), _worlds_are_named),
 )

@@ -42,4 +42,23 @@ class SqliteSource:
     tasks: TaskCounts = TaskCounts()
 
 
-SourceConfig = Annotated[EmbeddedSource | SqliteSource, Field(discriminator="kind")]
+@schema
+class VakraSource:
+    """Data in VAKRA's format that the user brings; databases are used where they lie."""
+
+    kind: Literal["vakra"] = "vakra"
+    data_dir: Path
+    """Folder with input and, where there is any, ground-truth files, one pair per domain; searched recursively."""
+    databases: Path | None = None
+    """Folder under which `<domain>.sqlite` files lie. Off: `data_dir`."""
+    documents: Path | None = None
+    """Folder with one document file or folder per domain. Off: `data_dir`."""
+    openapi: Path | None = None
+    """OpenAPI document (JSON or YAML) of the REST endpoints, or a folder with one per domain. Off: `data_dir`."""
+    base_url: str = ""
+    """Address of the REST server. Empty: endpoints of domains that need one are left out, and counted."""
+    domains: tuple[str, ...] = ()
+    """Domains to read. None: all."""
+
+
+SourceConfig = Annotated[EmbeddedSource | SqliteSource | VakraSource, Field(discriminator="kind")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -22,6 +23,8 @@ class Split(StrEnum):
 class TasksConfig:
     """A selection of tasks; the same selection gives the same tasks in the same order."""
 
+    file: Path | None = None
+    """Task file (JSON lines) to run instead of the worlds' own; required with env=mcp."""
     split: Split = Split.TEST
     limit: Annotated[int, Field(ge=1)] | None = None
     """Most tasks, drawn evenly over worlds by the seed. Off: all."""

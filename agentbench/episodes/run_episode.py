@@ -65,10 +65,10 @@ async def run_episode(task: Task, parts: EpisodeParts, limits: Limits, seed: int
     try:
         async with clock:
             opening = await parts.env.reset(task)
-            now = _Advance(History(parts.env.tools, opening), None)
+            now = _Advance(History(parts.env.tools, opening, earlier=task.earlier), None)
             while now.end is None:
                 now = await _step(task, parts, now.history, limits.horizon)
-        trajectory = _scored(dataclasses.replace(trajectory, history=now.history, end=now.end), parts)
+        trajectory = await _scored(dataclasses.replace(trajectory, history=now.history, end=now.end), parts)
     except (Exception, asyncio.CancelledError) as failure:  # the one boundary that records failures
         if _asked_to_stop(failure):
             raise
@@ -98,7 +98,7 @@ async def _step(task: Task, parts: EpisodeParts, history: History, horizon: int)
         raise ValueError(f"step {len(history.steps) + 1} was given the reward {reward!r}, which is not a number")
     step = Step(decision, answer.observation, graded.category, reward, seconds)
     steps = (*history.steps, step)
-    return _Advance(History(history.tools, history.opening, steps), _end(decision.action, answer, len(steps), horizon))
+    return _Advance(dataclasses.replace(history, steps=steps), _end(decision.action, answer, len(steps), horizon))
 
 
 def _end(action: Action, answer: EnvStep, steps: int, horizon: int) -> EndReason | None:
@@ -107,9 +107,10 @@ def _end(action: Action, answer: EnvStep, steps: int, horizon: int) -> EndReason
     return EndReason.HORIZON if answer.truncated or steps >= horizon else None
 
 
-def _scored(trajectory: Trajectory, parts: EpisodeParts) -> Trajectory:
+async def _scored(trajectory: Trajectory, parts: EpisodeParts) -> Trajectory:
     ended = dataclasses.replace(trajectory, evidence=parts.env.evidence())
-    return dataclasses.replace(ended, scores=tuple(scorer.score(ended) for scorer in parts.scorers))
+    scores = [score for scorer in parts.scorers for score in await scorer.score(ended)]
+    return dataclasses.replace(ended, scores=tuple(scores))
 
 
 def _asked_to_stop(failure: BaseException) -> bool:

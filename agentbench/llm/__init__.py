@@ -46,6 +46,8 @@ class Request:
     """Texts that end a completion; the ending text is not part of `Generation.completion`, its ids are part of
     `completion_ids` where the model sampled them as one control token."""
     role: str = "agent"
+    schema: dict[str, Any] | None = None
+    """JSON Schema that the completion has to satisfy, enforced by servers that can; `None`: free text."""
 
 
 class Llm(Protocol):

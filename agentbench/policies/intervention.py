@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from agentbench.policies import Policy
-from agentbench.policies.triggers import Trigger
+from agentbench.policies.triggers import Trigger, Verdict
 from agentbench.types import Actor, Alternative, Decision, History
 
 
@@ -29,19 +29,19 @@ class Intervention:
             LlmError: a model behind the agent or the expert could not answer.
         """
         proposed = await self._agent.act(history)
-        reason = self._trigger(history, proposed)
-        if not reason and not self._keep_alternative:
-            return proposed
+        verdict = await self._trigger(history, proposed)
+        if not verdict.reason and not self._keep_alternative:
+            return dataclasses.replace(proposed, generations=(*proposed.generations, *verdict.generations))
         expert = await self._expert.act(history)
-        if reason:
-            return _with_alternative(expert, proposed, reason)
-        return _with_alternative(proposed, expert, reason)
+        if verdict.reason:
+            return _with_alternative(expert, proposed, verdict)
+        return _with_alternative(proposed, expert, verdict)
 
 
-def _with_alternative(chosen: Decision, other: Decision, reason: str) -> Decision:
+def _with_alternative(chosen: Decision, other: Decision, verdict: Verdict) -> Decision:
     return dataclasses.replace(
         chosen,
         alternatives=(Alternative(other.actor, other.action),),
-        generations=(*chosen.generations, *other.generations),
-        reason=reason if chosen.actor is Actor.EXPERT else "",
+        generations=(*chosen.generations, *other.generations, *verdict.generations),
+        reason=verdict.reason if chosen.actor is Actor.EXPERT else "",
     )

@@ -8,6 +8,7 @@ What it does not see: a wrong answer after the right calls. It compares evidence
 
 from __future__ import annotations
 
+from agentbench.policies.triggers import FINE, TOO_EARLY, Verdict
 from agentbench.tasks.gold import progress, same_effect
 from agentbench.types import CallTools, Decision, Final, History, Malformed, Outcome, Step, StepCategory, Task, ToolCall
 
@@ -21,8 +22,12 @@ class RuleOverseer:
         self._task = task
         self._recent_limit = recent_limit
 
-    def stuck(self, history: History, proposed: Decision) -> str:
+    async def stuck(self, history: History, proposed: Decision) -> Verdict:
         """Why the agent needs help; empty when it does not."""
+        reason = self._reason(history, proposed)
+        return Verdict(reason) if reason else FINE
+
+    def _reason(self, history: History, proposed: Decision) -> str:
         recent = history.steps[-self._recent_limit :]
         full = len(recent) == self._recent_limit
         if full and all(step.observation.outcome.failed for step in recent):
@@ -31,7 +36,7 @@ class RuleOverseer:
             return "no_progress"
         match proposed.action:
             case Final():
-                return "answers_too_early" if progress(self._task, history).next is not None else ""
+                return TOO_EARLY if progress(self._task, history).next is not None else ""
             case CallTools(calls=(call,)):
                 return "repeating" if _repeats(call, history) else ""
             case Malformed() | CallTools():

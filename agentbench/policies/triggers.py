@@ -1,4 +1,4 @@
-"""When the expert steps in: a trigger gives the reason, or an empty text for "not now".
+"""When the expert steps in: a trigger gives the reason, or an empty one for "not now".
 
 Triggers see the history and the decision the agent proposes. The four expert modes are these four triggers.
 """
@@ -6,41 +6,62 @@ Triggers see the history and the decision the agent proposes. The four expert mo
 from __future__ import annotations
 
 import random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from agentbench.types import Actor, Decision, History
+from agentbench.types import Actor, Decision, Generation, History
+
+
+class Verdict(NamedTuple):
+    """Why the expert takes a step; an empty reason when the agent may."""
+
+    reason: str = ""
+    generations: tuple[Generation, ...] = ()
+    """What a model said on the way to it, kept for accounting."""
+
+
+FINE = Verdict()
+TOO_EARLY = "answers_too_early"
+"""The reason that is heeded even in the agent's first, free steps: once an answer is given, nobody can step in."""
 
 
 class Overseer(Protocol):
     """Says why an agent is stuck."""
 
-    def stuck(self, history: History, proposed: Decision) -> str:
-        """The reason; empty when the agent is doing well."""
+    async def stuck(self, history: History, proposed: Decision) -> Verdict:
+        """The reason; empty when the agent is doing well.
+
+        Raises:
+            LlmError: a model behind the overseer could not answer.
+        """
         ...
 
 
 class Trigger(Protocol):
     """Decides for one step of one episode."""
 
-    def __call__(self, history: History, proposed: Decision) -> str:
-        """Why the expert takes this step; empty when the agent may."""
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
+        """Why the expert takes this step; empty when the agent may.
+
+        Raises:
+            LlmError: a model behind the trigger could not answer.
+        """
         ...
 
 
 class Never:
     """The agent is alone."""
 
-    def __call__(self, history: History, proposed: Decision) -> str:
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
         """Always empty."""
-        return ""
+        return FINE
 
 
 class Always:
     """The expert takes every step."""
 
-    def __call__(self, history: History, proposed: Decision) -> str:
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
         """Always the same reason."""
-        return "ground_truth"
+        return Verdict("ground_truth")
 
 
 class Coin:
@@ -50,9 +71,9 @@ class Coin:
         self._probability = probability
         self._rng = rng
 
-    def __call__(self, history: History, proposed: Decision) -> str:
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
         """`random` or empty, one draw per step."""
-        return "random" if self._rng.random() < self._probability else ""
+        return Verdict("random") if self._rng.random() < self._probability else FINE
 
 
 class Stuck:
@@ -63,13 +84,15 @@ class Stuck:
         self._overseer = overseer
         self._exploration = exploration
 
-    def __call__(self, history: History, proposed: Decision) -> str:
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
         """The overseer's reason, or `random` from the exploration coin.
 
         An answer always counts as past the freedom: once it is given, nobody can step in any more.
         """
-        drawn = self._exploration(history, proposed)
+        drawn = await self._exploration(history, proposed)
         agent_steps = sum(step.decision.actor is Actor.AGENT for step in history.steps)
         free = agent_steps < self._init_limit
-        reason = self._overseer.stuck(history, proposed)
-        return drawn or ("" if free and reason != "answers_too_early" else reason)
+        verdict = await self._overseer.stuck(history, proposed)
+        if drawn.reason:
+            return Verdict(drawn.reason, verdict.generations)
+        return verdict._replace(reason="") if free and verdict.reason != TOO_EARLY else verdict

@@ -1,4 +1,7 @@
-"""Scorers judge a finished trajectory from its record alone, so anything can be scored again from disk."""
+"""Scorers judge a finished trajectory from its record alone, so anything can be scored again from disk.
+
+Several scores may come out of one look: a verdict, and the parts it was made of.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from agentbench.types import Score, Trajectory
 
 
 class Scorer(Protocol):
-    """Pure: the same trajectory gives the same score."""
+    """Reads nothing but the trajectory; one that computes gives the same scores for the same trajectory."""
 
-    def score(self, trajectory: Trajectory) -> Score:
-        """The verdict; `value` is `None` where the scorer cannot judge."""
+    async def score(self, trajectory: Trajectory) -> tuple[Score, ...]:
+        """The verdicts; a `value` is `None`, with the cause as explanation, where the scorer cannot judge."""
         ...

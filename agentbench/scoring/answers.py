@@ -42,7 +42,7 @@ _TYPOGRAPHIC = str.maketrans({"’": "'", "−": "-"})
 class AnswerScorer:
     """The score named `answer`: the share of the task's turns that were answered rightly."""
 
-    def score(self, trajectory: Trajectory) -> Score:
+    async def score(self, trajectory: Trajectory) -> tuple[Score, ...]:
         """1.0 when every turn is right; turns that were never answered count as wrong."""
         given = answers(trajectory.history)
         turns = trajectory.task.turns
@@ -50,7 +50,7 @@ class AnswerScorer:
             index < len(given) and answer_is_right(given[index], turn.gold.answer) for index, turn in enumerate(turns)
         ]
         right = sum(verdicts)
-        return Score("answer", right / len(turns), f"{right} of {len(turns)} turns right")
+        return (Score("answer", right / len(turns), f"{right} of {len(turns)} turns right"),)
 
 
 def answer_is_right(given: str, gold: Answer) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 from agentbench.build.runs import step_grader
 from agentbench.build.worlds import playground, select_tasks, worlds
-from agentbench.config.env import Availability, EnvConfig, Scenario
+from agentbench.config.env import Availability, M3Env, Scenario
 from agentbench.config.retriever import Bm25Retriever
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.tasks import TasksConfig
@@ -45,8 +45,8 @@ def _world(folder: Path, name: str, count: int, task: Task) -> World:
     return world
 
 
-def chosen(found: tuple[World, ...], seed: int = 0, env: EnvConfig | None = None) -> list[str]:
-    tasks = select_tasks(env or EnvConfig(), TasksConfig(limit=9), found, seed)
+def chosen(found: tuple[World, ...], seed: int = 0, env: M3Env | None = None) -> list[str]:
+    tasks = select_tasks(env or M3Env(), TasksConfig(limit=9), found, seed)
     return [task.id for task in tasks]
 
 
@@ -63,7 +63,7 @@ def test_two_worlds_of_one_name_are_refused(found: tuple[World, ...]) -> None:
         (world.folder / "world.json").write_bytes(orjson.dumps(manifest))
     names = tuple(str(world.folder) for world in found[:2])
     with pytest.raises(PreflightError, match="2 worlds named 'shop'"):
-        worlds(EnvConfig(worlds=names), found[0].folder, print)
+        worlds(M3Env(worlds=names), found[0].folder, print)
 
 
 def test_the_seed_decides_which_tasks_are_drawn(found: tuple[World, ...]) -> None:
@@ -72,13 +72,13 @@ def test_the_seed_decides_which_tasks_are_drawn(found: tuple[World, ...]) -> Non
 
 def test_only_tasks_of_the_wanted_scenario_and_availability_are_kept(found: tuple[World, ...]) -> None:
     # all tasks are api_before_rag with both kinds of tool
-    assert len(chosen(found, env=EnvConfig(scenario=Scenario.API_BEFORE_RAG))) == 9
-    for env in (EnvConfig(scenario=Scenario.RAG), EnvConfig(tool_availability=Availability.ONLY_API)):
+    assert len(chosen(found, env=M3Env(scenario=Scenario.API_BEFORE_RAG))) == 9
+    for env in (M3Env(scenario=Scenario.RAG), M3Env(tool_availability=Availability.ONLY_API)):
         with pytest.raises(PreflightError, match=r"no task matches scenario=.* in \['a', 'b', 'c'\]"):
             chosen(found, env=env)
 
 
-def searched(found: tuple[World, ...], env: EnvConfig, task: Task, top_k: int) -> tuple[list[str], int]:
+def searched(found: tuple[World, ...], env: M3Env, task: Task, top_k: int) -> tuple[list[str], int]:
     """The collections an episode can search, and the number of documents one search brings."""
     made = playground(env, Bm25Retriever(top_k=top_k), found).environment(task)
     asyncio.run(made.reset(task))
@@ -90,14 +90,14 @@ def searched(found: tuple[World, ...], env: EnvConfig, task: Task, top_k: int) -
 
 def test_distractors_and_top_k_are_as_many_as_configured(found: tuple[World, ...], film_task: Task) -> None:
     task = dataclasses.replace(film_task, domain="b")
-    assert searched(found, EnvConfig(distractors=0), task, top_k=1) == (["b"], 1)
-    assert searched(found, EnvConfig(distractors=1), task, top_k=3) == (["a", "b"], 3)
-    assert searched(found, EnvConfig(distractors=9), task, top_k=9) == (["a", "b", "c"], 4)
+    assert searched(found, M3Env(distractors=0), task, top_k=1) == (["b"], 1)
+    assert searched(found, M3Env(distractors=1), task, top_k=3) == (["a", "b"], 3)
+    assert searched(found, M3Env(distractors=9), task, top_k=9) == (["a", "b", "c"], 4)
 
 
 def test_a_task_of_a_domain_the_run_does_not_have_is_refused(found: tuple[World, ...], film_task: Task) -> None:
     with pytest.raises(PreflightError, match=r"task 'films-1' is about 'films'; the run has \['a', 'b', 'c'\]"):
-        playground(EnvConfig(), Bm25Retriever(), found).environment(film_task)
+        playground(M3Env(), Bm25Retriever(), found).environment(film_task)
 
 
 def test_steps_are_worth_what_is_configured(film_task: Task) -> None:

@@ -19,7 +19,7 @@ import torch
 from agentbench.build.runs import gold_rollout
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import TrainConfig
-from agentbench.config.env import EnvConfig
+from agentbench.config.env import M3Env
 from agentbench.config.model import TinyModel
 from agentbench.config.retriever import Bm25Retriever
 from agentbench.config.rewards import RewardsConfig
@@ -83,7 +83,7 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=TinyModel(hidden_size=32, heads=2, vocab_size=600),
         template=TemplateConfig(kind=TemplateKind.TINY),
         agent=AgentConfig(),
-        env=EnvConfig(worlds=(str(world),)),
+        env=M3Env(worlds=(str(world),)),
         retriever=Bm25Retriever(),
         rewards=RewardsConfig(),
         cache_dir=folder,

@@ -10,7 +10,7 @@ import pytest
 from agentbench.build.runs import rollout
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import RolloutConfig
-from agentbench.config.env import EnvConfig, Granularity
+from agentbench.config.env import M3Env, Granularity
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, RandomExpert
 from agentbench.config.model import TinyModel
 from agentbench.config.retriever import Bm25Retriever
@@ -28,7 +28,7 @@ def config(world: Path, student: Path, mode: ExpertModeConfig, concurrency: int)
         model=TinyModel(path=student, max_tokens=24),
         template=TemplateConfig(kind=TemplateKind.TINY),
         agent=AgentConfig(),
-        env=EnvConfig(worlds=(str(world),), horizon=6),
+        env=M3Env(worlds=(str(world),), horizon=6),
         expert_mode=mode,
         retriever=Bm25Retriever(),
         tasks=TasksConfig(limit=40),

@@ -1,0 +1,30 @@
+"""Who says whether an episode was solved."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agentbench.config.schema import schema
+
+
+@schema
+class AnswerScorer:
+    """Exact, numeric, set or text comparison, by the gold answer's type."""
+
+    kind: Literal["answers"] = "answers"
+
+
+@schema
+class VakraScorer:
+    """VAKRA's waterfall on the last turn: policy, replay of gold responses, then a judge's view."""
+
+    kind: Literal["vakra"] = "vakra"
+    parity: bool = False
+    """Follow the published evaluator in every step, its faults included, instead of our corrected comparison."""
+    responses: Annotated[int, Field(ge=1, le=1000)] = 20
+    """In parity, how many of the latest tool responses are looked at."""
+
+
+ScorerConfig = Annotated[AnswerScorer | VakraScorer, Field(discriminator="kind")]
