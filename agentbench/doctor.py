@@ -24,11 +24,10 @@ def run(config: DoctorConfig, folder: Path) -> None:
     """Runs the agents over a sample of tasks and reports what they score."""
     from agentbench.build.runs import self_check_of
     from agentbench.episodes.pool import run_async
-    from agentbench.episodes.self_check import findings_table, self_check
+    from agentbench.episodes.self_check import findings_table
     from agentbench.errors import GateFailed
 
-    check = self_check_of(config, app.say)
-    findings = run_async(self_check(check.tasks, check.make, check.settings, folder))
+    findings = run_async(self_check_of(config, app.say).play(folder))
     app.show(findings_table(findings))
     unfair = [finding.probe.name for finding in findings if not finding.fair]
     if unfair:

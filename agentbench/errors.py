@@ -8,6 +8,8 @@ AgentbenchError            one line for the user, no traceback
 ├── Interrupted            Ctrl-C or SIGTERM; everything finished is on disk and can be resumed (exit 4)
 ├── GateFailed             a self-check did not hold (exit 6)
 ├── LlmError               a model server or model could not answer; recorded on the trajectory
+├── RetrieverError         a search engine could not answer; recorded on the trajectory, no message for the agent
+├── ToolServerError        somebody's tool server was lost; recorded on the trajectory, no message for the agent
 └── ToolError              a tool refuses or fails; becomes an observation, never leaves the environment
 """
 
@@ -75,6 +77,14 @@ class LlmError(AgentbenchError):
     def __init__(self, message: str, next_step: str = "", *, retryable: bool = False) -> None:
         super().__init__(message, next_step)
         self.retryable = retryable
+
+
+class RetrieverError(AgentbenchError):
+    """A search engine could not answer a search: server gone, index lost. Neither the agent's fault nor its answer."""
+
+
+class ToolServerError(AgentbenchError):
+    """A tool server of somebody else was lost in the middle of a run, and with it what it may have remembered."""
 
 
 class ToolError(AgentbenchError):

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from agentbench import app
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentbench.config.entry import RolloutConfig
 
 
@@ -31,5 +33,13 @@ def run(config: RolloutConfig, folder: Path) -> None:
     app.say(f"scores: {os.path.relpath(folder / 'summary.json')}")
 
 
+def after_sweep(jobs: Sequence[app.Job]) -> None:
+    """Prints what came of each job in one table, and writes it beside them."""
+    from agentbench.episodes.sweep_table import sum_up, sweep_table
+
+    outcomes = sum_up(jobs)
+    app.show(sweep_table(outcomes))
+
+
 if __name__ == "__main__":
-    sys.exit(app.main(app.Entry("eval", __doc__, "RolloutConfig", run)))
+    sys.exit(app.main(app.Entry("eval", __doc__, "RolloutConfig", run, after_sweep)))

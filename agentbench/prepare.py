@@ -3,8 +3,9 @@
   python -m agentbench.prepare
   python -m agentbench.prepare source.domains=[films] source.tasks.train=200
   python -m agentbench.prepare source=sqlite database=shop.sqlite documents=manuals/
+  python -m agentbench.prepare source=vakra data_dir=vakra/test
 
-Embedded worlds are cached in `cache_dir` and made only once; a world of your own goes into the run's folder.
+Embedded worlds are cached in `cache_dir` and made only once; worlds of your own data go into the run's folder.
 Runs take the default embedded worlds by name, all others by their folder: env.worlds=[FOLDER].
 Exit codes: 0 done, 1 a bug of ours, 2 configuration, 4 interrupted, 5 a file is missing or broken.
 """
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 
 def run(config: PrepareConfig, folder: Path) -> None:
     """Prepares the worlds of a source."""
-    from agentbench.config.source import EmbeddedSource, SqliteSource
+    from agentbench.config.source import EmbeddedSource, SqliteSource, VakraSource
     from agentbench.worlds.embedded import prepare_embedded
     from agentbench.worlds.own_data import prepare_sqlite
+    from agentbench.worlds.vakra import prepare_vakra
 
     match config.source:
         case EmbeddedSource(domains=domains, tasks=counts):
             made = [prepare_embedded(name, config.seed, counts, config.cache_dir, app.say) for name in domains]
         case SqliteSource() as own:
             made = [prepare_sqlite(own, config.seed, folder / "world", app.say)]
+        case VakraSource() as theirs:
+            made = [*prepare_vakra(theirs, folder / "worlds", app.say)]
     for world in made:
         app.say(f"world {world.manifest.name}: {world.folder} ({world.manifest.attribution})")
 

@@ -148,10 +148,10 @@ class Task:
     rules: tuple[Rule, ...] = ()
     tools_allowed: tuple[ToolKind, ...] | None = None
     """Kinds of tool that exist in the episode; `None` means all the environment has."""
-    earlier: tuple[Exchange, ...] = ()
-    """Turns given with their answers instead of being lived through; the episode begins after them."""
     data: dict[str, Any] = field(default_factory=dict)
     """Facts about the task for filters and tables: scenario, tool_availability, hops, template, entities, split."""
+    earlier: tuple[Exchange, ...] = ()
+    """Turns given with their answers instead of being lived through; the episode begins after them."""
 
 
 class Outcome(StrEnum):

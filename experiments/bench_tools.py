@@ -177,7 +177,7 @@ def _handle_calls(database: Database, rng: random.Random) -> dict[str, Callable[
         tools = {tool.spec.name: tool for tool in selection_tools(database, (UNIVERSE,), SHOWN_VALUES)}
         opened = _run(tools["get_data"], tool_universe_id=UNIVERSE.id)
         some = {"data_label": opened["handle"], "key_name": "gross", "value": rng.random()}
-        return _ready(tools["get_director"], data_label=_run(tools["select_data_greater_than"], **some)["handle"])
+        return _ready(tools["get_directors"], data_label=_run(tools["select_data_greater_than"], **some)["handle"])
 
     def figure(operation: str, key: str, **more: object) -> Callable[[], Call]:
         return on_fresh_table("aggregate_data", aggregation_operation=operation, key_name=key, **more)

@@ -18,12 +18,27 @@ SCHEMAS = {
     "eval": schemas.RolloutConfig,
     "train": schemas.TrainConfig,
     "doctor": schemas.DoctorConfig,
+    "serve": schemas.ServeConfig,
 }
+
+
+def endpoint(actor: str) -> list[str]:
+    return [f"{actor}.endpoint.base_url=http://127.0.0.1:1/v1", f"{actor}.endpoint.name=some"]
+
 
 REQUIRED = {
     ("model", "hf"): ["model.path=somewhere"],
     ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("source", "sqlite"): ["database=some.sqlite"],
+    ("source", "vakra"): ["data_dir=somewhere"],
+    ("env", "mcp"): [
+        "env.servers.clock.command=[mcp-server-time]",
+        "env.servers.clock.transport=stdio",
+        "tasks.file=some.jsonl",
+    ],
+    ("expert", "llm"): [*endpoint("expert"), "expert_mode=informed"],
+    ("overseer", "llm"): [*endpoint("overseer"), "expert_mode=informed"],
+    ("judge", "llm"): endpoint("judge"),
     ("template", "teacher"): ["model=openai", "model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
     ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],
@@ -32,6 +47,8 @@ REQUIRED = {
 """What an option cannot be chosen without."""
 
 CANNOT_TRAIN = {("model", "openai"), ("template", "teacher")}
+ONLY_ROLLED_OUT = {("env", "mcp")}
+"""Options of entry points that play episodes of an agent, and of no others."""
 
 OPTIONS = [
     (entry, group.name, option)
@@ -39,6 +56,7 @@ OPTIONS = [
     for group in groups(entry).values()
     for option in group.options
     if entry != "train" or (group.name, option) not in CANNOT_TRAIN
+    if entry in ("rollout", "eval") or (group.name, option) not in ONLY_ROLLED_OUT
 ]
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,16 @@ from agentbench.errors import Interrupted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+class Job(NamedTuple):
+    """One run of a sweep, after its end."""
+
+    overrides: tuple[str, ...]
+    """What sets it apart, as typed: `env.tools=rest`."""
+    folder: Path
+    problem: str
+    """What stopped it, in one line; empty where nothing did."""
 
 
 class Entry(NamedTuple):
@@ -33,6 +43,8 @@ class Entry(NamedTuple):
     """Name of its schema in `agentbench.config.entry`; a name, because `--help` is too quick to import it."""
     run: Callable[[Any, Path], None]
     """Takes the configuration and the folder to write to."""
+    after_sweep: Callable[[Sequence[Job]], None] | None = None
+    """Sums up the jobs of a sweep (`-m`), in their order; not asked where the sweep was interrupted."""
 
 
 def main(entry: Entry) -> int:

@@ -71,8 +71,12 @@ def check(entry: str, schema: type, line: CommandLine) -> Plan:
     """
     folders = [CONF] if line.config_dir is None else [CONF, line.config_dir]
     choices = groups(entry, folders)
-    reading = read_overrides(line.overrides, choices, group_names(folders) - choices.keys())
-    trees, reading = _composed(_Composer(entry, line.search_path), reading)
+    foreign = group_names(folders) - choices.keys()
+    composer = _Composer(entry, line.search_path)
+    trees, reading = _composed(composer, read_overrides(line.overrides, choices, foreign))
+    swept_by_file = _swept_by_file(trees[0], reading)
+    if swept_by_file:
+        trees, reading = _composed(composer, read_overrides((*line.overrides, *swept_by_file), choices, foreign))
     sweep = line.multirun or trees[0].hydra.mode is RunMode.MULTIRUN
     swept = [] if sweep else [_needs_multirun(assignment) for assignment in reading.assignments if assignment.sweeps]
     configs, wrong = [], []
@@ -86,6 +90,17 @@ def check(entry: str, schema: type, line: CommandLine) -> Plan:
         raise ConfigError([redacted(problem) for problem in dict.fromkeys(problems)])
     folder = trees[0].hydra.sweep.dir if sweep else trees[0].hydra.run.dir
     return Plan(tuple(assignment.text for assignment in reading.assignments), sweep, Path(folder), configs[0])
+
+
+def _swept_by_file(tree: DictConfig, reading: Reading) -> list[str]:
+    """The sweep that a file of conf/ asks for, as overrides; the command line's own values of a key come first.
+
+    Hydra itself would run them unseen, so the last override takes them away from it.
+    """
+    params = tree.hydra.sweeper.get("params") or {}
+    given = {assignment.key for assignment in reading.assignments}
+    found = [f"{key}={values}" for key, values in params.items() if key not in given]
+    return [*found, "hydra.sweeper.params=null"] if params else []
 
 
 def _composed(composer: _Composer, reading: Reading) -> _Composed:

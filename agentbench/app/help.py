@@ -38,7 +38,9 @@ class _Source(NamedTuple):
 
     schemas: dict[str, list[_Key]]
     aliases: dict[str, str]
-    """By name: the source text of a union, or the words of an enumeration."""
+    """By name: the source text of a union."""
+    choices: dict[str, str]
+    """By name: the words of an enumeration."""
 
 
 def help_text(entry: str, doc: str | None, schema: str) -> str:
@@ -64,7 +66,8 @@ def _key_lines(schema: str, prefix: str, values: dict[str, Any], source: _Source
         inner = [name for name in re.findall(r"\w+", source.aliases.get(key.type, key.type)) if name in source.schemas]
         if not inner and key.name != "kind":
             default = repr(values[key.name]) if key.name in values else key.default
-            yield _described(f"{place}={_plain(default)}", source.aliases.get(key.type, key.meaning))
+            meaning = " ".join(filter(None, (source.choices.get(key.type, ""), key.meaning)))
+            yield _described(f"{place}={_plain(default)}", meaning)
         for name in inner:
             below = list(_key_lines(name, f"{place}.", values.get(key.name, {}), source))
             if len(inner) > 1 and below:
@@ -95,17 +98,18 @@ def _kind(keys: list[_Key]) -> str:
 def _read_schemas() -> _Source:
     schemas: dict[str, list[_Key]] = {}
     aliases: dict[str, str] = {}
+    choices: dict[str, str] = {}
     for path in sorted(_SCHEMAS.glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             match node:
                 case ast.ClassDef(bases=[ast.Name(id="StrEnum")]):
                     values = [item.value for item in node.body if isinstance(item, ast.Assign)]
-                    aliases[node.name] = " | ".join(str(ast.literal_eval(value)) for value in values)
+                    choices[node.name] = " | ".join(str(ast.literal_eval(value)) for value in values) + "."
                 case ast.ClassDef(decorator_list=[ast.Name(id="schema")]):
                     schemas[node.name] = list(_keys(node))
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     aliases[name] = ast.unparse(node.value)
-    return _Source(schemas, aliases)
+    return _Source(schemas, aliases, choices)
 
 
 def _keys(schema: ast.ClassDef) -> Iterator[_Key]:
@@ -115,6 +119,6 @@ def _keys(schema: ast.ClassDef) -> Iterator[_Key]:
         default = ast.unparse(item.value) if item.value is not None else ""
         match after:
             case ast.Expr(value=ast.Constant(value=str(meaning))):
-                yield _Key(ast.unparse(item.target), ast.unparse(item.annotation), default, meaning.splitlines()[0])
+                yield _Key(ast.unparse(item.target), ast.unparse(item.annotation), default, " ".join(meaning.split()))
             case _:
                 yield _Key(ast.unparse(item.target), ast.unparse(item.annotation), default, "")

@@ -22,7 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from agentbench.app import Entry, command
+from agentbench.app import Entry, Job, command
 from agentbench.app.check import Plan, check
 from agentbench.app.command_line import CommandLine, quoted, read_command_line
 from agentbench.app.folder import claim, resumed
@@ -49,6 +49,7 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
     """
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     codes = [0]
+    jobs: list[Job] = []
     try:
         line = read_command_line(arguments)
         if line.inspects:
@@ -56,7 +57,9 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
         else:
             plan = check(entry.name, _schema(entry), line)
             for_hydra = _arguments(entry.name, line, plan)
-            _hydra_run(entry.name, for_hydra, lambda tree: codes.append(_job(entry, line, tree)))
+            _hydra_run(entry.name, for_hydra, lambda tree: codes.append(_job(entry, line, tree, jobs)))
+            if plan.sweep and entry.after_sweep is not None:
+                entry.after_sweep(jobs)
     except AgentbenchError as error:
         codes.append(_report(error, error.next_step or command(entry.name, "--help")))
     except OSError as error:
@@ -132,8 +135,8 @@ def _arguments(entry: str, line: CommandLine, plan: Plan) -> list[str]:
     return [*flags, *line.search_path, *plan.overrides, *place]
 
 
-def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
-    """One run, recorded from start to end; its exit code.
+def _job(entry: Entry, line: CommandLine, tree: DictConfig, jobs: list[Job]) -> int:
+    """One run, recorded from start to end and noted among the jobs; its exit code.
 
     Raises:
         SystemExit: the run was interrupted; nothing but this ends a sweep of Hydra's early.
@@ -145,6 +148,7 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
     failure = _failure(record.start) or _failure(lambda: entry.run(config, folder))
     unrecorded = _failure(partial(record.end, failure.exit_code if failure else 0, str(failure or "")))
     failure = failure or unrecorded
+    jobs.append(Job(tuple(_plain_overrides()), folder, str(failure or "")))
     if failure is None:
         return 0
     label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""

@@ -1,6 +1,6 @@
 """The composition root: typed configuration in, objects out. Nothing else knows which class a kind stands for.
 
-    worlds → models → runs → training          each file builds on those before it
+    worlds → search, interface → playground → models, actors → runs → training      each file builds on those before it
 
 One `match` per kind; heavy libraries are imported inside the cases that need them.
 """
@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agentbench.tools import Tool
+from agentbench.types import Task
+
 Report = Callable[[str], None]
 """Takes a line for the user."""
+
+ToolMaker = Callable[[Task | None], tuple[Tool, ...]]
+"""The tools of one episode; without a task those of the whole world."""
 
 WORLD_SEED = 0
 """Embedded worlds asked for by name are the same for every run, whatever the run's own seed."""

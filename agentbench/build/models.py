@@ -38,7 +38,7 @@ from agentbench.worlds.manifest import World
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
-STUDENT_GENERATION = 2
+STUDENT_GENERATION = 3
 """Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
 
 
@@ -52,7 +52,7 @@ class Model(NamedTuple):
 
 
 def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Model:
-    """Loads or connects to the agent's model; a tiny student that is not there is trained first.
+    """Loads or connects to the agent's model; a tiny student that is not there is trained first, on the worlds found.
 
     Raises:
         PreflightError: the model cannot be loaded, the server cannot be reached, or a tokenizer is missing.
@@ -126,11 +126,19 @@ def system_prompt(agent: AgentConfig) -> str:
     Raises:
         PreflightError: the file that the configuration names cannot be read.
     """
-    path = agent.system_prompt or AGENT_PROMPT
+    return instructions("agent.system_prompt", agent.system_prompt or AGENT_PROMPT)
+
+
+def instructions(key: str, path: Path) -> str:
+    """A prompt from its file; `key` is the configuration key that names it.
+
+    Raises:
+        PreflightError: the file cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise PreflightError(f"agent.system_prompt={str(path)!r} cannot be read: {error}") from None
+        raise PreflightError(f"{key}={str(path)!r} cannot be read: {error}") from None
 
 
 def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, ...], report: Report) -> Path:
@@ -139,11 +147,16 @@ def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, 
     Raises:
         PreflightError: training failed; its own message stands above.
     """
-    folder = student_folder(tiny, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+    env = config.env
+    if not isinstance(env, M3Env):
+        raise PreflightError(
+            "a tiny student is trained on worlds, and this run has none", "model.path=… or another model"
+        )
+    folder = student_folder(tiny, env, config.retriever, cache_dir=config.cache_dir, found=found)
     if (folder / "config.json").is_file():
         return folder
     report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
-    command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, config)]
+    command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, env, config)]
     with_us = _end_with_parent if sys.platform == "linux" else None
     if (
         subprocess.run(command, check=False, preexec_fn=with_us).returncode != 0
@@ -161,15 +174,20 @@ def _end_with_parent() -> None:
 def student_folder(
     tiny: TinyModel, env: M3Env, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
 ) -> Path:
-    """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns."""
+    """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns.
+
+    Horizon, ablations of the interface and the engine that searches documents do not: runs that differ in them are
+    runs of the same student.
+    """
     shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]
-    seen = [env.tools, env.distractors, env.shown_values, env.horizon, retriever.top_k, retriever.kind]
+    seen = [env.tools, env.contract, env.earlier_turns, env.distractors, env.shown_values, retriever.top_k]
+    seen.append(retriever.expose_top_k)
     learnt = [STUDENT_GENERATION, SftStage(), shape, seen, [world.manifest.fingerprint for world in found]]
     return cache_dir / "models" / f"tiny-{hashlib.sha256(orjson.dumps(learnt)).hexdigest()[:12]}"
 
 
-def _student_overrides(tiny: TinyModel, config: RolloutConfig) -> list[str]:
-    env, names = config.env, ",".join(f"'{name}'" for name in config.env.worlds)
+def _student_overrides(tiny: TinyModel, env: M3Env, config: RolloutConfig) -> list[str]:
+    names = ",".join(f"'{name}'" for name in env.worlds)
     return [
         f"model.hidden_size={tiny.hidden_size}",
         f"model.layers={tiny.layers}",
@@ -179,7 +197,9 @@ def _student_overrides(tiny: TinyModel, config: RolloutConfig) -> list[str]:
         f"env.tools={env.tools.value}",
         f"env.distractors={env.distractors}",
         f"env.shown_values={env.shown_values}",
-        f"env.horizon={env.horizon}",
+        f"env.contract={env.contract.value}",
+        f"env.earlier_turns={env.earlier_turns.value}",
         f"retriever.top_k={config.retriever.top_k}",
+        f"retriever.expose_top_k={config.retriever.expose_top_k}",
         f"cache_dir='{config.cache_dir}'",
     ]

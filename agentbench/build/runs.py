@@ -1,138 +1,145 @@
-"""Whole runs of episodes: who acts, when the expert steps in, how steps are graded."""
+"""Whole runs of episodes: who acts, when the expert steps in, how steps are graded and episodes scored."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.build import Report
+from agentbench.build.actors import Actor, llm_expert, llm_judge, llm_overseer
 from agentbench.build.models import Model, model
-from agentbench.build.worlds import Playground, playground, select_tasks, worlds
-from agentbench.config.entry import DoctorConfig, RolloutConfig, TrainConfig
+from agentbench.build.playground import Playground, playground
+from agentbench.config.entry import DoctorConfig, ExportFormat, RolloutConfig, TrainConfig
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
-from agentbench.config.model import TinyModel
+from agentbench.config.llm_actors import LlmExpert as LlmExpertConfig
+from agentbench.config.llm_actors import LlmJudge as LlmJudgeConfig
+from agentbench.config.llm_actors import LlmOverseer as LlmOverseerConfig
+from agentbench.config.model import OpenAIModel, Price, TinyModel
 from agentbench.config.rewards import RewardsConfig
+from agentbench.config.scorer import AnswerScorer as AnswerScorerConfig
+from agentbench.config.scorer import VakraScorer as VakraScorerConfig
 from agentbench.config.tasks import Split, TasksConfig
+from agentbench.episodes.rescore import keep_scored
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import MakeParts, PoolSettings, run_tasks
+from agentbench.episodes.self_check import Finding, self_check
+from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.summary import ExpertSettings, Summary
+from agentbench.episodes.tally import Tally
+from agentbench.errors import RunFailed
 from agentbench.llm import Sampling
 from agentbench.policies import Policy
 from agentbench.policies.chat import ChatAgent
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.intervention import Intervention
+from agentbench.policies.llm_expert import LlmExpert
+from agentbench.policies.llm_overseer import LlmOverseer
 from agentbench.policies.overseer import RuleOverseer
-from agentbench.policies.triggers import Always, Coin, Never, Stuck, Trigger
+from agentbench.policies.triggers import Always, Coin, Never, Overseer, Stuck, Trigger
+from agentbench.scoring import Scorer
+from agentbench.scoring.adherence import AdherenceScorer
 from agentbench.scoring.answers import AnswerScorer
+from agentbench.scoring.judge import JudgeScorer, LlmJudge
 from agentbench.scoring.steps import StepGrader
+from agentbench.scoring.vakra import VakraScorer
+from agentbench.tasks.vakra.export import read_submission, write_submission
 from agentbench.types import StepCategory, Task
 
 
-def episode_maker(config: RolloutConfig, field: Playground, agent: Model | None) -> MakeParts:
-    """What makes the parts of each episode. Without an agent only the ground-truth expert can play."""
-    grader = step_grader(config.rewards)
+class Cast(NamedTuple):
+    """The models of a run; `None` where none is needed."""
 
-    def make(task: Task, seed: int) -> EpisodeParts:
-        return EpisodeParts(field.environment(task), _policy(config, task, seed, agent), grader, (AnswerScorer(),))
+    agent: Model | None = None
+    expert: Actor | None = None
+    overseer: Actor | None = None
+    judge: Actor | None = None
 
-    return make
+    def preflights(self) -> list[Callable[[], Awaitable[None]]]:
+        """What asks their servers whether they are there."""
+        beside = (actor.preflight for actor in (self.expert, self.overseer, self.judge) if actor)
+        return [*([self.agent.preflight] if self.agent and self.agent.preflight else []), *beside]
 
-
-def needs_agent(mode: ExpertModeConfig) -> bool:
-    """Whether a run ever asks the agent: an expert that takes every step and keeps no alternative does not."""
-    return not isinstance(mode, GroundTruthExpert) or mode.save_alternate_trace
-
-
-def step_grader(rewards: RewardsConfig) -> StepGrader:
-    """Grades steps with the configured numbers."""
-    numbers = dataclasses.asdict(rewards)
-    return StepGrader({category: numbers[category.value] for category in StepCategory})
-
-
-def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
-    """What the summary says about the expert."""
-    match mode:
-        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
-            return ExpertSettings(mode.kind, init, recent, epsilon)
-        case _:
-            return ExpertSettings(mode.kind)
-
-
-def _policy(config: RolloutConfig, task: Task, seed: int, agent: Model | None) -> Policy:
-    expert = GoldExpert(task)
-    if agent is None:
-        return expert
-    chat = ChatAgent(agent.llm, agent.template, _sampling(config), seed)
-    return Intervention(chat, expert, _trigger(config.expert_mode, task, seed), config.expert_mode.save_alternate_trace)
-
-
-def _sampling(config: RolloutConfig) -> Sampling:
-    longest = config.agent.max_tokens
-    if isinstance(config.model, TinyModel):
-        longest = min(longest, config.model.max_tokens)
-    return Sampling(config.agent.temperature, config.agent.top_p, longest)
-
-
-def _trigger(mode: ExpertModeConfig, task: Task, seed: int) -> Trigger:
-    rng = random.Random(seed)
-    match mode:
-        case NoExpert():
-            return Never()
-        case GroundTruthExpert():
-            return Always()
-        case RandomExpert(probability=probability):
-            return Coin(probability, rng)
-        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
-            return Stuck(init, RuleOverseer(task, recent), Coin(epsilon, rng))
+    async def close(self) -> None:
+        """Frees connections and memory."""
+        if self.agent is not None:
+            await self.agent.llm.close()
+        for actor in (self.expert, self.overseer, self.judge):
+            if actor is not None:
+                await actor.close()
 
 
 class Rollout(NamedTuple):
     """Everything a run of episodes needs, built but not started."""
 
-    tasks: tuple[Task, ...]
+    field: Playground
     make: MakeParts
     settings: PoolSettings
-    agent: Model | None
+    cast: Cast
+    export: ExportFormat
+    predictions: Path | None
+    scorers: tuple[Scorer, ...]
+    grader: StepGrader
 
     async def play(self, folder: Path) -> Summary:
-        """Plays the tasks that the folder does not hold yet; the agent's model is closed afterwards.
+        """Plays the tasks that the folder does not hold yet; afterwards all models and servers are let go.
 
         Raises:
-            PreflightError: the model's server is not there, refuses the key or lacks the model.
+            PreflightError: a server is not there, refuses the key or lacks the model.
             PreflightError, DataError, Interrupted, RunFailed: as `run_tasks` does.
         """
         try:
-            if self.agent is not None and self.agent.preflight is not None:
-                await self.agent.preflight()
-            return await run_tasks(self.tasks, self.make, self.settings, folder)
+            for preflight in (*self.cast.preflights(), self.field.preflight):
+                await preflight()
+            return await self._run(folder)
         finally:
-            if self.agent is not None:
-                await self.agent.llm.close()
+            await self.cast.close()
+            await self.field.close()
+
+    async def _run(self, folder: Path) -> Summary:
+        if self.predictions is not None:
+            played = read_submission(self.predictions, self.field.tasks, self.grader)
+            return await keep_scored(played, self.scorers, Tally(self.settings.expert, self.settings.prices), folder)
+        try:
+            summary = await run_tasks(self.field.tasks, self.make, self.settings, folder)
+        except RunFailed:
+            self._export(folder)
+            raise
+        self._export(folder)
+        return summary
+
+    def _export(self, folder: Path) -> None:
+        if self.export is ExportFormat.VAKRA:
+            write_submission(folder / "vakra", read_trajectories(folder / TRAJECTORIES))
 
 
 def rollout(config: RolloutConfig, report: Report) -> Rollout:
-    """Worlds, tasks, model and expert of a run.
+    """Worlds, tasks, models and expert of a run.
 
     Raises:
         PreflightError, DataError: something the run needs is missing or broken.
     """
-    found = worlds(config.env, config.cache_dir, report)
-    tasks = select_tasks(config.env, config.tasks, found, config.seed)
-    field = playground(config.env, config.retriever, found)
-    agent = model(config, found, report) if needs_agent(config.expert_mode) else None
+    field = playground(
+        config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
+    )
+    cast = _cast(config, field, report)
     settings = PoolSettings(
         concurrency=config.concurrency,
         horizon=config.env.horizon,
         seed=config.seed,
         episode_timeout_s=config.episode_timeout_s,
         max_failures=config.max_failures,
-        next_step="",
         expert=expert_settings(config.expert_mode),
+        prices=_prices(config),
     )
-    return Rollout(tasks, episode_maker(config, field, agent), settings, agent)
+    grader, scorers = step_grader(config.rewards), _scorers(config, cast.judge)
+
+    def make(task: Task, seed: int) -> EpisodeParts:
+        return EpisodeParts(field.environment(task), _policy(config, task, seed, cast), grader, scorers)
+
+    return Rollout(field, make, settings, cast, config.export, config.predictions, scorers, grader)
 
 
 def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
@@ -154,14 +161,128 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
     )
 
 
+def needs_agent(config: RolloutConfig) -> bool:
+    """Whether a run ever asks the agent: an expert that takes every step and keeps no alternative does not."""
+    mode = config.expert_mode
+    plays = not isinstance(mode, GroundTruthExpert) or mode.save_alternate_trace
+    return plays and config.predictions is None
+
+
+def step_grader(rewards: RewardsConfig) -> StepGrader:
+    """Grades steps with the configured numbers."""
+    numbers = dataclasses.asdict(rewards)
+    return StepGrader({category: numbers[category.value] for category in StepCategory})
+
+
+def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
+    """What the summary says about the expert."""
+    match mode:
+        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
+            return ExpertSettings(mode.kind, init, recent, epsilon)
+        case _:
+            return ExpertSettings(mode.kind)
+
+
+def _cast(config: RolloutConfig, field: Playground, report: Report) -> Cast:
+    cache = config.cache_dir
+    return Cast(
+        agent=model(config, field.worlds, report) if needs_agent(config) else None,
+        expert=llm_expert(config.expert, cache) if isinstance(config.expert, LlmExpertConfig) else None,
+        overseer=llm_overseer(config.overseer, cache) if isinstance(config.overseer, LlmOverseerConfig) else None,
+        judge=llm_judge(config.judge, cache) if isinstance(config.judge, LlmJudgeConfig) else None,
+    )
+
+
+def _prices(config: RolloutConfig) -> dict[str, Price]:
+    """By role, where a model behind a server plays it."""
+    actors = {"expert": config.expert, "overseer": config.overseer, "judge": config.judge}
+    beside = {
+        role: actor.endpoint.price
+        for role, actor in actors.items()
+        if isinstance(actor, LlmExpertConfig | LlmOverseerConfig | LlmJudgeConfig)
+    }
+    return {"agent": config.model.price, **beside} if isinstance(config.model, OpenAIModel) else beside
+
+
+def _scorers(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]:
+    opinion = LlmJudge(judge.ask, judge.instructions, config.seed) if judge else None
+    match config.scorer:
+        case AnswerScorerConfig():
+            beside: tuple[Scorer, ...] = (JudgeScorer(opinion),) if opinion else ()
+            return (AnswerScorer(), AdherenceScorer(), *beside)
+        case VakraScorerConfig(parity=parity, responses=responses):
+            return (VakraScorer(parity, responses, opinion),)
+
+
+def _policy(config: RolloutConfig, task: Task, seed: int, cast: Cast) -> Policy:
+    expert = _expert(task, seed, cast.expert)
+    if cast.agent is None:
+        return expert
+    chat = ChatAgent(cast.agent.llm, cast.agent.template, _sampling(config), seed)
+    trigger = _trigger(config.expert_mode, task, seed, cast.overseer)
+    return Intervention(chat, expert, trigger, config.expert_mode.save_alternate_trace)
+
+
+def _expert(task: Task, seed: int, actor: Actor | None) -> Policy:
+    return LlmExpert(task, actor.ask, actor.instructions, seed) if actor else GoldExpert(task)
+
+
+def _sampling(config: RolloutConfig) -> Sampling:
+    longest = config.agent.max_tokens
+    if isinstance(config.model, TinyModel):
+        longest = min(longest, config.model.max_tokens)
+    return Sampling(config.agent.temperature, config.agent.top_p, longest)
+
+
+def _trigger(mode: ExpertModeConfig, task: Task, seed: int, overseer: Actor | None) -> Trigger:
+    rng = random.Random(seed)
+    match mode:
+        case NoExpert():
+            return Never()
+        case GroundTruthExpert():
+            return Always()
+        case RandomExpert(probability=probability):
+            return Coin(probability, rng)
+        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
+            return Stuck(init, _overseer(task, seed, recent, overseer), Coin(epsilon, rng))
+
+
+def _overseer(task: Task, seed: int, recent_limit: int, actor: Actor | None) -> Overseer:
+    if actor is None:
+        return RuleOverseer(task, recent_limit)
+    return LlmOverseer(task, recent_limit, actor.ask, actor.instructions, seed=seed)
+
+
+class SelfCheck(NamedTuple):
+    """Tasks, what makes an episode of one of them for a given policy, and how they are played."""
+
+    field: Playground
+    make: Callable[[Task, Policy], EpisodeParts]
+    settings: PoolSettings
+
+    async def play(self, folder: Path) -> tuple[Finding, ...]:
+        """Lets every probe play every task; servers are let go afterwards.
+
+        Raises:
+            PreflightError: a server is not there, or a folder cannot be written or is in use.
+            Interrupted: SIGINT or SIGTERM.
+        """
+        try:
+            await self.field.preflight()
+            return await self_check(self.field.tasks, self.make, self.settings, folder)
+        finally:
+            await self.field.close()
+
+
 def self_check_of(config: DoctorConfig, report: Report) -> SelfCheck:
     """What the self-check plays with.
 
     Raises:
         PreflightError, DataError: a world is missing or broken.
     """
-    found = worlds(config.env, config.cache_dir, report)
-    field = playground(config.env, config.retriever, found)
+    field = playground(
+        config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
+    )
     grader = step_grader(config.rewards)
 
     def make(task: Task, policy: Policy) -> EpisodeParts:
@@ -173,15 +294,6 @@ def self_check_of(config: DoctorConfig, report: Report) -> SelfCheck:
         seed=config.seed,
         episode_timeout_s=60.0,
         max_failures=1.0,
-        next_step="",
         quiet=True,
     )
-    return SelfCheck(select_tasks(config.env, config.tasks, found, config.seed), make, settings)
-
-
-class SelfCheck(NamedTuple):
-    """Tasks, what makes an episode of one of them for a given policy, and how they are played."""
-
-    tasks: tuple[Task, ...]
-    make: Callable[[Task, Policy], EpisodeParts]
-    settings: PoolSettings
+    return SelfCheck(field, make, settings)

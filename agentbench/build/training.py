@@ -14,7 +14,7 @@ from agentbench.build import WORLD_SEED, Report
 from agentbench.build.models import family, student_folder, system_prompt
 from agentbench.build.worlds import worlds
 from agentbench.config.entry import TrainConfig
-from agentbench.config.env import Availability, Scenario
+from agentbench.config.env import Availability, InterfaceConfig, M3Env, Scenario
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
 from agentbench.config.stage import SftStage
 from agentbench.errors import ConfigError, PreflightError
@@ -34,6 +34,7 @@ def published_student(config: TrainConfig, report: Report) -> Path | None:
     """
     env = config.env
     all_tasks = env.scenario is Scenario.ANY and env.tool_availability is Availability.ANY and env.enforce_rules
+    all_tasks = all_tasks and env.horizon == M3Env().horizon and env.interface == InterfaceConfig()
     usual = not config.trajectories and config.stage == SftStage() and config.seed == WORLD_SEED
     if not isinstance(config.model, TinyModel) or not (all_tasks and usual):
         return None

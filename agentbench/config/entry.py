@@ -11,12 +11,12 @@ from pydantic import Field
 from agentbench.config.agent import AgentConfig
 from agentbench.config.env import EnvConfig, M3Env
 from agentbench.config.expert_mode import ExpertModeConfig
-from agentbench.config.llm_actors import ExpertConfig, JudgeConfig, OverseerConfig
+from agentbench.config.llm_actors import ExpertConfig, GoldExpert, JudgeConfig, NoJudge, OverseerConfig, RuleOverseer
 from agentbench.config.model import ModelConfig
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.schema import schema
-from agentbench.config.scorer import ScorerConfig
+from agentbench.config.scorer import AnswerScorer, ScorerConfig
 from agentbench.config.serve import ServeKind
 from agentbench.config.source import SourceConfig
 from agentbench.config.stage import StageConfig
@@ -58,10 +58,10 @@ class RolloutConfig:
     agent: AgentConfig
     env: EnvConfig
     expert_mode: ExpertModeConfig
-    expert: ExpertConfig
-    overseer: OverseerConfig
-    judge: JudgeConfig
-    scorer: ScorerConfig
+    expert: ExpertConfig = GoldExpert()
+    overseer: OverseerConfig = RuleOverseer()
+    judge: JudgeConfig = NoJudge()
+    scorer: ScorerConfig = AnswerScorer()
     retriever: RetrieverConfig
     tasks: TasksConfig
     rewards: RewardsConfig
@@ -73,6 +73,8 @@ class RolloutConfig:
     """Share of episodes that may end with an error before the run counts as failed (exit code 3)."""
     export: ExportFormat = ExportFormat.NONE
     """Write the run in another project's format as well, into a folder of that name."""
+    predictions: Path | None = None
+    """Score these predictions (a file or folder in VAKRA's submission format) instead of running an agent."""
     resume: Path | None = None
     """Folder of an earlier run of the same configuration to go on with."""
     cache_dir: Path

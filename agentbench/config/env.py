@@ -136,6 +136,7 @@ class McpEnv:
     enforce_rules: bool = True
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""
     earlier_turns: EarlierTurns = EarlierTurns.LIVED
+    interface: InterfaceConfig = InterfaceConfig()
 
 
 @schema

@@ -94,6 +94,15 @@ def _encoder_is_named(retriever: RetrieverConfig) -> str:
     return ""
 
 
+def _interface_fits(env: EnvConfig) -> str:
+    if not isinstance(env, McpEnv):
+        return ""
+    shown = env.interface
+    if shown.distractor_tools or shown.obfuscate_names or shown.remove_needed:
+        return "env.interface: env=mcp, whose tools are unknown before it starts, has only descriptions and shortlist"
+    return ""
+
+
 def _mcp_needs_tasks(env: EnvConfig, tasks: TasksConfig) -> str:
     if isinstance(env, McpEnv) and tasks.file is None:
         return "tasks.file: required with env=mcp: a file with one task per line"
@@ -117,6 +126,7 @@ RULES = (
     Rule(("expert_mode", "expert"), _llm_expert_is_used),
     Rule(("expert_mode", "overseer"), _llm_overseer_is_used),
     Rule(("retriever",), _encoder_is_named),
+    Rule(("env",), _interface_fits),
     Rule(("env", "tasks"), _mcp_needs_tasks),
     Rule(("env",), _worlds_are_named),
 )

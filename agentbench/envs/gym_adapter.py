@@ -70,8 +70,9 @@ class ToolGymEnv(gymnasium.Env[str, str]):
         self._task = self._tasks[chosen]
         self._env = self._make_env(self._task)
         opening = self._run(self._env.reset(self._task))
-        self._history = History(self._env.tools, opening)
-        return ascii_text(opening.text), {"task": self._task.id}
+        self._history = History(self._env.tools, opening, earlier=self._task.earlier)
+        said = (text for exchange in self._task.earlier for text in (exchange.query, exchange.answer))
+        return ascii_text("\n".join((*said, opening.text))), {"task": self._task.id}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Carries out one action given as text.

@@ -38,9 +38,8 @@ def kind(error: str) -> str:
 class FailureStreak:
     """Ends a run whose first episodes all fail alike: a dead server must not burn through a thousand tasks."""
 
-    def __init__(self, limit: int, next_step: str) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._next_step = next_step
         self._kind: str | None = None
         self._length = 0
         self._broken = False
@@ -57,4 +56,4 @@ class FailureStreak:
         self._broken = found is None or self._kind not in (None, found)
         self._kind, self._length = found, self._length + 1
         if not self._broken and self._length == self._limit:
-            raise PreflightError(f"the first {self._limit} episodes all failed: {trajectory.error}", self._next_step)
+            raise PreflightError(f"the first {self._limit} episodes all failed: {trajectory.error}")

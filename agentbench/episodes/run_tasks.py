@@ -7,11 +7,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rich.console import Console
 
 from agentbench.app.lock import locked
+from agentbench.config.model import Price
 from agentbench.episodes.failures import FailureStreak
 from agentbench.episodes.pool import run_pool
 from agentbench.episodes.progress import showing
@@ -44,9 +46,9 @@ class PoolSettings(NamedTuple):
     episode_timeout_s: float
     max_failures: float
     """Share of episodes, in [0, 1], that may end with an error."""
-    next_step: str
-    """The command that resumes this run; shown with every end but a good one."""
     expert: ExpertSettings = ExpertSettings()
+    prices: Mapping[str, Price] = MappingProxyType({})
+    """What the tokens of a role cost; roles without a price are not counted in money."""
     quiet: bool = False
     """Print neither progress nor the final table."""
 
@@ -67,7 +69,7 @@ async def run_tasks(tasks: Sequence[Task], make_parts: MakeParts, settings: Pool
     console = Console(quiet=settings.quiet)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        tally = Tally(settings.expert)
+        tally = Tally(settings.expert, settings.prices)
         finished = _earlier(folder / TRAJECTORIES, tasks, tally, console)
         waiting = [task for task in tasks if task.id not in finished]
         try:
@@ -125,7 +127,7 @@ async def _play(
     waiting: Sequence[Task], make_parts: MakeParts, settings: PoolSettings, folder: Path, tally: Tally
 ) -> None:
     limits = Limits(settings.horizon, settings.episode_timeout_s)
-    streak = FailureStreak(max(FEWEST_ALIKE, settings.concurrency), settings.next_step)
+    streak = FailureStreak(max(FEWEST_ALIKE, settings.concurrency))
 
     async def play(task: Task) -> Trajectory:
         seed = episode_seed(settings.seed, task.id)
@@ -145,7 +147,7 @@ async def _play(
         try:
             await run_pool(waiting, play, keep, settings.concurrency)
         except Interrupted as stop:
-            raise Interrupted(f"{stop}; {tally.n} episodes are on disk", settings.next_step) from None
+            raise Interrupted(f"{stop}; {tally.n} episodes are on disk") from None
 
 
 def _append(writer: TrajectoryWriter, trajectory: Trajectory) -> Trajectory:
@@ -163,6 +165,5 @@ def _judge(summary: Summary, settings: PoolSettings, first_error: str) -> None:
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(summary.errors.items()))
         allowed = f"{100 * settings.max_failures:g} % are allowed"
         raise RunFailed(
-            f"{failures} of {summary.n} episodes ended with an error ({kinds}); {allowed}; the first was {first_error}",
-            settings.next_step,
+            f"{failures} of {summary.n} episodes ended with an error ({kinds}); {allowed}; the first was {first_error}"
         )

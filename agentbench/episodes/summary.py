@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from agentbench.episodes.rates import Rate
+from agentbench.config.model import Price
+from agentbench.episodes.rates import Rate, rate
 from agentbench.errors import PreflightError
 from agentbench.types import Actor, Trajectory, Usage, record
 
@@ -49,6 +50,37 @@ class ExpertAssistance:
 
 
 @record
+class ScoreSums:
+    """One scorer's verdicts over a run."""
+
+    scored: int
+    """Episodes it judged."""
+    unscored: int
+    """Episodes it looked at and could not judge."""
+    mean: float | None
+    """Mean value of the judged ones, in [0, 1]; `None` where there are none."""
+
+
+@record
+class Agreement:
+    """How far two ways of calling an episode solved (a value of 1) agree: rules, `answer`, and a judge, `judge`.
+
+    Only episodes that both have scored are in it.
+    """
+
+    n: int
+    both_solved: int
+    only_answer: int
+    """Solved by the rules, not by the judge."""
+    only_judge: int
+    both_unsolved: int
+    agreement: Rate
+    """Share of the episodes that both call the same."""
+    kappa: float | None
+    """Cohen's kappa: agreement beyond chance, 1 at most; `None` where chance alone makes both agree always."""
+
+
+@record
 class Summary:
     """One run in numbers."""
 
@@ -68,13 +100,43 @@ class Summary:
     step_preferences: int
     """Steps whose executed action does something else than an alternative would have done."""
     tokens: dict[str, Usage]
-    """By role, branches included, as the model server counted them."""
+    """By role, branches and scorers included, as the model server counted them; answers from a cache have none.
+
+    What a step said that failed, and so ended its episode, is in no trajectory and not counted here.
+    """
+    cost_usd: dict[str, float]
+    """By role, for those that have a price."""
+    scores: dict[str, ScoreSums]
+    """By name, all scores but `answer`."""
+    judge_agreement: Agreement | None
+    """`None` where no episode was scored by both rules and a judge."""
     by_domain: dict[str, Rate]
     """Success of all episodes, as in `success`."""
     by_scenario: dict[str, Rate]
     by_tool_availability: dict[str, Rate]
     episodes: tuple[dict[str, Any], ...]
     """Every episode's metadata (see `episode_metadata`), by sample_id."""
+
+
+def agreement(both_solved: int, only_answer: int, only_judge: int, both_unsolved: int) -> Agreement:
+    """The agreement that a 2 × 2 table of counts shows.
+
+    J. Cohen (1960), A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20,
+    37-46, equation 1: kappa = (p_o - p_c) / (1 - p_c), with p_c from the two marginal shares.
+    """
+    n = both_solved + only_answer + only_judge + both_unsolved
+    alike = both_solved + both_unsolved
+    by_answer, by_judge = both_solved + only_answer, both_solved + only_judge
+    chance = by_answer * by_judge + (n - by_answer) * (n - by_judge)  # p_c · n²
+    kappa = (alike * n - chance) / (n * n - chance) if n * n > chance else None
+    return Agreement(n, both_solved, only_answer, only_judge, both_unsolved, rate(alike, n), kappa)
+
+
+def cost(usage: Usage, price: Price) -> float:
+    """US dollars; prompt tokens that the server had cached cost `price.cached` instead of `price.prompt`."""
+    fresh = usage.prompt_tokens - usage.cached_tokens
+    millions = fresh * price.prompt + usage.cached_tokens * price.cached + usage.completion_tokens * price.completion
+    return millions / 1e6
 
 
 def tracker(expert_steps: int, agent_steps: int, interventions: dict[str, int]) -> Tracker:

@@ -7,11 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agentbench.episodes.rates import Rate
-from agentbench.episodes.summary import Summary
+from agentbench.episodes.summary import Agreement, ScoreSums, Summary
 
 
 def final_table(summary: Summary) -> Group:
-    """Success with its 95 % interval, by scenario, tool availability and domain; below it the expert and errors."""
+    """Success with its 95 % interval by group; below it the expert, errors, other scores, a judge's agreement, cost."""
     return Group(_success(summary), Text(_rest(summary)))
 
 
@@ -52,7 +52,32 @@ def _rest(summary: Summary) -> str:
     if summary.errors or summary.success_of_judged.n < summary.n:
         judged = summary.success_of_judged
         lines.append(f"without errors and unscored: {percent(judged.rate)} of {judged.n}")
+    lines += [_score(name, sums) for name, sums in summary.scores.items()]
+    if summary.judge_agreement is not None:
+        lines.append(_agreement(summary.judge_agreement))
+    if summary.cost_usd:
+        lines.append(_cost(summary.cost_usd))
     return "\n".join(lines)
+
+
+def _score(name: str, sums: ScoreSums) -> str:
+    unscored = f", {sums.unscored} unscored" if sums.unscored else ""
+    return f"score {name}: mean {percent(sums.mean)} of {sums.scored}{unscored}"
+
+
+def _agreement(found: Agreement) -> str:
+    share, low, high = percent(found.agreement.rate), 100 * found.agreement.low, 100 * found.agreement.high
+    kappa = "–" if found.kappa is None else f"{found.kappa:.2f}"
+    return (
+        f"rules and judge agree on {found.both_solved + found.both_unsolved} of {found.n}: {share} "
+        f"({low:.1f} – {high:.1f} %), kappa {kappa}; solved by the rules alone {found.only_answer}, "
+        f"by the judge alone {found.only_judge}"
+    )
+
+
+def _cost(dollars: dict[str, float]) -> str:
+    parts = ", ".join(f"{role} ${amount:.4f}" for role, amount in dollars.items())
+    return f"cost: ${sum(dollars.values()):.4f} ({parts})"
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from agentbench.config.model import Price
 from agentbench.episodes.failures import kind
 from agentbench.episodes.rates import Rate, rate
 from agentbench.episodes.summary import (
+    Agreement,
     ExpertSettings,
+    ScoreSums,
     Summary,
+    agreement,
     assistance,
+    cost,
     episode_metadata,
     interventions,
     tracker,
@@ -25,18 +32,23 @@ from agentbench.types import (
     Final,
     Generation,
     Malformed,
+    Score,
     Step,
     ToolSpec,
     Trajectory,
     Usage,
 )
 
+NO_PRICES: Mapping[str, Price] = MappingProxyType({})
+
 
 class Tally:
     """Counts finished episodes; `summary` can be asked for at any time."""
 
-    def __init__(self, expert: ExpertSettings) -> None:
+    def __init__(self, expert: ExpertSettings, prices: Mapping[str, Price] = NO_PRICES) -> None:
+        """`prices` by role, as in `Generation.role`; a role whose price is nothing but zeros counts as without one."""
         self._expert = expert
+        self._prices = prices
         self.n = 0
         self.successes = 0
         self.steps = 0
@@ -49,6 +61,9 @@ class Tally:
         self._categories: Counter[str] = Counter()
         self._step_preferences = 0
         self._tokens: dict[str, Usage] = {}
+        self._scores: dict[str, list[float]] = {}
+        self._unscored: Counter[str] = Counter()
+        self._agreement: Counter[tuple[bool, bool]] = Counter()
         self._episodes: list[dict[str, Any]] = []
         self._groups: dict[str, dict[str, list[int]]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
 
@@ -69,6 +84,7 @@ class Tally:
         self._step_preferences += step_preferences(trajectory)
         self._episodes.append(episode_metadata(trajectory, self._expert))
         self._add_tokens(trajectory)
+        self._add_scores(trajectory.scores)
         self._add_groups(trajectory)
 
     def summary(self) -> Summary:
@@ -86,6 +102,9 @@ class Tally:
             step_categories=dict(self._categories),
             step_preferences=self._step_preferences,
             tokens=dict(self._tokens),
+            cost_usd=self._cost(),
+            scores=self._score_sums(),
+            judge_agreement=self._judge_agreement(),
             by_domain=self._rates("domain"),
             by_scenario=self._rates("scenario"),
             by_tool_availability=self._rates("tool_availability"),
@@ -93,13 +112,38 @@ class Tally:
         )
 
     def _add_tokens(self, trajectory: Trajectory) -> None:
-        for generation in _generations(trajectory.history.steps):
+        for generation in _generations(trajectory.history.steps, trajectory.scores):
             sums, more = self._tokens.get(generation.role, Usage()), generation.usage
             self._tokens[generation.role] = Usage(
                 sums.prompt_tokens + more.prompt_tokens,
                 sums.completion_tokens + more.completion_tokens,
                 sums.cached_tokens + more.cached_tokens,
             )
+
+    def _add_scores(self, scores: tuple[Score, ...]) -> None:
+        values = {score.name: score.value for score in scores}
+        for name, value in values.items():
+            if value is None:
+                self._unscored[name] += 1
+            else:
+                self._scores.setdefault(name, []).append(value)
+        answer, judge = values.get("answer"), values.get("judge")
+        if answer is not None and judge is not None:
+            self._agreement[answer == 1.0, judge == 1.0] += 1
+
+    def _cost(self) -> dict[str, float]:
+        priced = {role: price for role, price in self._prices.items() if price != Price()}
+        return {role: cost(self._tokens.get(role, Usage()), price) for role, price in priced.items()}
+
+    def _score_sums(self) -> dict[str, ScoreSums]:
+        names = sorted({*self._scores, *self._unscored} - {"answer"})
+        return {name: _sums(self._scores.get(name, []), self._unscored[name]) for name in names}
+
+    def _judge_agreement(self) -> Agreement | None:
+        seen = self._agreement
+        if not seen:
+            return None
+        return agreement(seen[True, True], seen[True, False], seen[False, True], seen[False, False])
 
     def _add_groups(self, trajectory: Trajectory) -> None:
         facts = {"domain": trajectory.task.domain, **trajectory.task.data}
@@ -141,9 +185,17 @@ def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
             return True
 
 
-def _generations(steps: tuple[Step, ...]) -> Iterator[Generation]:
+def _sums(values: list[float], unscored: int) -> ScoreSums:
+    return ScoreSums(len(values), unscored, math.fsum(values) / len(values) if values else None)
+
+
+def _generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[Generation]:
+    """All that was said in steps, branches and scorers, once: a branch's first step repeats its decision."""
     for step in steps:
         yield from step.decision.generations
         for branch in step.branches:
-            yield from branch.decision.generations
-            yield from _generations(branch.steps)
+            if not branch.steps:
+                yield from branch.decision.generations
+            yield from _generations(branch.steps, branch.scores)
+    for score in scores:
+        yield from score.generations

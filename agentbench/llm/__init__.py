@@ -1,7 +1,8 @@
 """Models behind one protocol: a prompt goes in, a `Generation` comes out.
 
 `openai.py` speaks to any OpenAI-compatible server, `hf.py` runs transformers in this process,
-`scripted.py` replays fixed completions in tests.
+`scripted.py` replays fixed completions in tests. `cache.py` keeps the answers of any of them, `structured.py` asks one
+for JSON objects, `quoting.py` puts other people's text into a prompt.
 """
 
 from __future__ import annotations

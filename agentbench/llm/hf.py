@@ -54,7 +54,7 @@ class HfLlm:
         """The completion of one request; cut, with finish reason `length`, where the context ends.
 
         Raises:
-            LlmError: the prompt has no ids, none for this model, or too many; or the model failed.
+            LlmError: the prompt has no ids, none for this model, or too many; a schema is wanted; or the model failed.
         """
         started = time.perf_counter()
         waiting = _Waiting(request, self._job(request), asyncio.get_running_loop().create_future())
@@ -85,6 +85,8 @@ class HfLlm:
             raise LlmError("the model was closed")
         if not ids:
             raise LlmError("a model in this process needs token ids", "use a template with a tokenizer, not teacher")
+        if request.schema is not None:
+            raise LlmError("a model in this process cannot be held to a JSON Schema", "use a model behind a server")
         if room < 1:
             problem = f"the prompt has {len(ids)} tokens and the model's context {self._context}"
             raise LlmError(problem, "lower env.horizon or env.shown_values")

@@ -39,7 +39,6 @@ CONNECT_TIMEOUT_S = 10.0
 IDLE_CONNECTION_S = 4.0
 """Idle connections are dropped after this time, before vLLM's server does it (5 s) while a request is on its way."""
 _CHAT, _COMPLETIONS = "/chat/completions", "/completions"
-_DEAD = "start the server, see its log, or correct model.base_url"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,11 @@ class OpenAILlm:
         timeout_s: float,
         max_retries: int,
         max_connections: int,
+        section: str = "model",
     ) -> None:
+        """`section` is the dotted key of the configuration that these settings are from; advice names it."""
+        self._section = section
+        self._dead = f"start the server, see its log, or correct {section}.base_url"
         self._base_url = base_url.rstrip("/")
         self._name = name
         self._mode = mode
@@ -93,7 +96,7 @@ class OpenAILlm:
             generation = read_chat(answer, request) if chat else read_completion(answer, request)
         except ValueError as error:
             problem = f"{self._base_url} answered with no completion ({error}): {self._shown(answer)}"
-            raise LlmError(problem, "check that model.base_url is an OpenAI-compatible server") from error
+            raise LlmError(problem, f"check that {self._section}.base_url is an OpenAI-compatible server") from error
         return replace(generation, seconds=time.perf_counter() - started)
 
     async def check(self) -> None:
@@ -107,16 +110,16 @@ class OpenAILlm:
             if answer.status >= 400:
                 self._refuse(answer, "/models")
         except _Fault as fault:
-            raise PreflightError(str(fault), _DEAD) from fault
+            raise PreflightError(str(fault), self._dead) from fault
         except LlmError as error:
             raise PreflightError(str(error), error.next_step) from error
         try:
             names = read_models(answer.body)
         except ValueError as error:
             problem = f"{self._base_url}/models gives no list of models: {self._shown(answer.body)}"
-            raise PreflightError(problem, "correct model.base_url") from error
+            raise PreflightError(problem, f"correct {self._section}.base_url") from error
         if self._name not in names:
-            raise PreflightError(self._unknown_model(names), "correct model.name")
+            raise PreflightError(self._unknown_model(names), f"correct {self._section}.name")
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -139,7 +142,7 @@ class OpenAILlm:
                 return await self._attempt("POST", path, payload)
             except _Fault as fault:
                 if attempt == self._max_retries:
-                    raise LlmError(f"{fault} (attempts: {attempt + 1})", _DEAD, retryable=True) from fault
+                    raise LlmError(f"{fault} (attempts: {attempt + 1})", self._dead, retryable=True) from fault
                 pause = random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
                 await asyncio.sleep(max(pause, min(fault.pause_s, LONGEST_PAUSE_S)))
             attempt += 1
@@ -159,12 +162,12 @@ class OpenAILlm:
                 answer = _Answer(response.status, await response.read())
                 later = response.headers.get("Retry-After", "")
         except aiohttp.InvalidURL as error:
-            raise LlmError(f"{self._base_url!r} is no address", "correct model.base_url") from error
+            raise LlmError(f"{self._base_url!r} is no address", f"correct {self._section}.base_url") from error
         except aiohttp.ConnectionTimeoutError as error:
             raise _Fault(f"cannot reach {self._base_url}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
         except TimeoutError as error:
             problem = f"{self._base_url} gave no answer within {self._timeout.total:g} s"
-            raise LlmError(problem, "raise model.timeout_s, or lower concurrency", retryable=True) from error
+            raise LlmError(problem, f"raise {self._section}.timeout_s, or lower concurrency", retryable=True) from error
         except (aiohttp.ClientError, OSError) as error:
             raise _Fault(f"cannot reach {self._base_url}: {_reason(error)}") from error
         if answer.status in (408, 429) or answer.status >= 500:
@@ -190,7 +193,8 @@ class OpenAILlm:
             place = f"put a valid one into the environment variable {name}, or a line {name}=… into .env"
             raise LlmError(f"{self._base_url} {why} (HTTP {answer.status})", place)
         if answer.status == 404:
-            raise LlmError(f"{self._base_url} has no {path}", "model.base_url must end in the version, as in …/v1")
+            advice = f"{self._section}.base_url must end in the version, as in …/v1"
+            raise LlmError(f"{self._base_url} has no {path}", advice)
         raise LlmError(f"{self._base_url} refuses the request (HTTP {answer.status}): {self._shown(answer.body)}")
 
     async def _refuse_model(self) -> None:
@@ -200,7 +204,7 @@ class OpenAILlm:
         except (_Fault, LlmError, ValueError):
             return
         if self._name not in names:
-            raise LlmError(self._unknown_model(names), "correct model.name")
+            raise LlmError(self._unknown_model(names), f"correct {self._section}.name")
 
     def _unknown_model(self, names: tuple[str, ...]) -> str:
         near = get_close_matches(self._name, names, 1)

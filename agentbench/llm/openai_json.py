@@ -31,11 +31,11 @@ def chat_body(request: Request) -> dict[str, Any]:
     if not request.prompt.messages:
         raise LlmError("chat mode needs messages, and this template writes its own prompt", "use template=teacher")
     tools = {"tools": request.prompt.tools} if request.prompt.tools else {}
-    return {"messages": request.prompt.messages, **tools, **_sampling(request)}
+    return {"messages": request.prompt.messages, **tools, **_sampling(request), **_guide(request)}
 
 
 def completion_body(request: Request) -> dict[str, Any]:
-    """The body for /completions, less the model's name.
+    """The body for /completions, less the model's name. Only vLLM knows `response_format` there.
 
     Control tokens are part of what a model says (`[TOOL_CALLS]`), so vLLM is told not to cut them out of the text.
 
@@ -46,7 +46,7 @@ def completion_body(request: Request) -> dict[str, Any]:
     if not prompt:
         raise LlmError("completions mode needs a prompt, and this template gives messages", "use model.mode=chat")
     exact = {"skip_special_tokens": False, "spaces_between_special_tokens": False, "return_token_ids": True}
-    return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request)}
+    return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request), **_guide(request)}
 
 
 def read_chat(body: bytes, request: Request) -> Generation:
@@ -92,6 +92,14 @@ def _sampling(request: Request) -> dict[str, Any]:
     given = request.sampling
     limits = {"temperature": given.temperature, "top_p": given.top_p, "max_tokens": given.max_tokens}
     return {**limits, "seed": request.seed & SEED_BITS, **({"stop": request.stop} if request.stop else {})}
+
+
+def _guide(request: Request) -> dict[str, Any]:
+    """The wish to be held to a schema. A service may refuse schemas that its strict mode does not cover."""
+    if request.schema is None:
+        return {}
+    named = {"name": request.role, "schema": request.schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
 def _chat(value: Any, request: Request) -> Generation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple, Protocol
 
-from agentbench.types import Actor, Decision, Generation, History
+from agentbench.types import Actor, Decision, Final, Generation, History
 
 
 class Verdict(NamedTuple):
@@ -92,7 +92,7 @@ class Stuck:
         drawn = await self._exploration(history, proposed)
         agent_steps = sum(step.decision.actor is Actor.AGENT for step in history.steps)
         free = agent_steps < self._init_limit
+        if drawn.reason or (free and not isinstance(proposed.action, Final)):
+            return drawn  # an overseer may be a model, and is only asked where its word counts
         verdict = await self._overseer.stuck(history, proposed)
-        if drawn.reason:
-            return Verdict(drawn.reason, verdict.generations)
         return verdict._replace(reason="") if free and verdict.reason != TOO_EARLY else verdict

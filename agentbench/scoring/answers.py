@@ -43,7 +43,12 @@ class AnswerScorer:
     """The score named `answer`: the share of the task's turns that were answered rightly."""
 
     async def score(self, trajectory: Trajectory) -> tuple[Score, ...]:
-        """1.0 when every turn is right; turns that were never answered count as wrong."""
+        """1.0 when every turn is right; turns that were never answered count as wrong.
+
+        Unscored where the task holds no right answer, as in data sets that keep theirs secret.
+        """
+        if any(_is_secret(turn.gold.answer) for turn in trajectory.task.turns):
+            return (Score("answer", None, "the task gives no right answer"),)
         given = answers(trajectory.history)
         turns = trajectory.task.turns
         verdicts = [
@@ -51,6 +56,10 @@ class AnswerScorer:
         ]
         right = sum(verdicts)
         return (Score("answer", right / len(turns), f"{right} of {len(turns)} turns right"),)
+
+
+def _is_secret(gold: Answer) -> bool:
+    return gold.type is not AnswerType.UNANSWERABLE and gold.value is None
 
 
 def answer_is_right(given: str, gold: Answer) -> bool:

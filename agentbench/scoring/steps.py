@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from agentbench.scoring.adherence import breaks_rule
 from agentbench.scoring.answers import answer_is_right, is_refusal
 from agentbench.tasks.gold import open_gold, progress
 from agentbench.types import (
@@ -21,7 +22,6 @@ from agentbench.types import (
     Step,
     StepCategory,
     Task,
-    ToolKind,
 )
 
 _BY_OUTCOME = {
@@ -29,7 +29,6 @@ _BY_OUTCOME = {
     Outcome.UNKNOWN_TOOL: StepCategory.BAD_CALL,
     Outcome.BAD_ARGUMENTS: StepCategory.BAD_CALL,
     Outcome.UNAVAILABLE: StepCategory.BAD_CALL,
-    Outcome.RULE_BROKEN: StepCategory.RULE_BROKEN,
     Outcome.REPEATED: StepCategory.REPEATED_CALL,
     Outcome.TOOL_ERROR: StepCategory.TOOL_ERROR,
 }
@@ -59,7 +58,10 @@ class StepGrader:
 
 
 def categorise(task: Task, history: History, action: Action, observation: Observation) -> StepCategory:
-    """The category of an action carried out after `history`, given what the environment answered."""
+    """The category of an action carried out after `history`, given what the environment answered.
+
+    A call of a forbidden kind of tool breaks a rule first of all, whatever else came of it.
+    """
     match action:
         case Malformed():
             return StepCategory.MALFORMED
@@ -78,16 +80,11 @@ def _final(task: Task, history: History, answer: str) -> StepCategory:
 
 
 def _call(task: Task, history: History, action: CallTools, observation: Observation) -> StepCategory:
+    if breaks_rule(task, history.tools, action, observation):
+        return StepCategory.RULE_BROKEN
     if observation.outcome is not Outcome.OK:
         return _BY_OUTCOME[observation.outcome]
-    if _forbidden(task, history, action):
-        return StepCategory.RULE_BROKEN
     step = Step(Decision(action), observation, StepCategory.OTHER_CALL)
     after = dataclasses.replace(history, steps=(*history.steps, step))
     advanced = progress(task, after).met > progress(task, history).met
     return StepCategory.GOLD_CALL if advanced else StepCategory.OTHER_CALL
-
-
-def _forbidden(task: Task, history: History, action: CallTools) -> bool:
-    kinds: set[ToolKind] = {spec.kind for spec in history.tools if spec.name == action.calls[0].name}
-    return any(kind in kinds for rule in task.rules for kind in rule.forbids)

@@ -48,7 +48,7 @@ def progress(task: Task, history: History) -> Progress:
         DataError: a reference in the gold chain points at a call or a path that does not exist.
     """
     specs = {spec.name: spec for spec in history.tools}
-    calls = {call.number: call for call in _gold_calls(task)}
+    calls = {call.number: call for call in _gold_calls(task, specs)}
     turn = min(history.turn, len(task.turns) - 1)
     needed = _needed(calls, turn, task.id)
     observed: dict[int, Any] = {}
@@ -109,15 +109,19 @@ def filled_in(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> Tool
     return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
 
 
-def _gold_calls(task: Task) -> Iterator[_GoldCall]:
+def _gold_calls(task: Task, specs: Mapping[str, ToolSpec]) -> Iterator[_GoldCall]:
     number = 0
     for index, turn in enumerate(task.turns):
         documents = iter(turn.gold.documents)
         for action in turn.gold.actions:
             for call in action.calls:
                 number += 1
-                document = next(documents, "") if call.name == "retrieve_documents" else ""
+                document = next(documents, "") if _searches(call, specs) else ""
                 yield _GoldCall(number, index, call, action.thought, document)
+
+
+def _searches(call: ToolCall, specs: Mapping[str, ToolSpec]) -> bool:
+    return call.name in specs and specs[call.name].kind is ToolKind.RETRIEVER
 
 
 def _needed(calls: Mapping[int, _GoldCall], turn: int, task_id: str) -> list[int]:
@@ -160,8 +164,7 @@ def _matching_step(
 
 
 def _finds(document: str, call: ToolCall, step: Step, specs: Mapping[str, ToolSpec]) -> bool:
-    spec = specs.get(call.name)
-    if not document or spec is None or spec.kind is not ToolKind.RETRIEVER:
+    if not document or not _searches(call, specs):
         return False
     found = read_json(step.observation.text)
     return isinstance(found, dict) and any(hit.get("id") == document for hit in found.get("results", ()))

@@ -2,6 +2,11 @@
 
 A family says how text is laid out; `TokenTemplate` turns the layout into tokens piece by piece, so that prompts
 grow by appending: the prompt of step n+1 starts with the prompt of step n and the executed action's tokens.
+
+Turns that are given with their answers are ordinary user and assistant messages between the system text and the
+question that opens the episode. They belong to the prompt, so nothing of them is trained on. The rules of an episode
+are part of its opening and so stand behind the given turns, directly before the question they are about: the opening
+reads the same whether turns were given or not.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from agentbench.llm import Prompt
-from agentbench.types import Action, History, Step, ToolSpec
+from agentbench.types import Action, Exchange, History, Step, ToolSpec
 
 
 class Piece(NamedTuple):
@@ -33,8 +38,10 @@ class Family(Protocol):
 
     stop: tuple[str, ...]
 
-    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
-        """Everything up to where the assistant's first turn begins."""
+    def opening(
+        self, system: str, tools: tuple[ToolSpec, ...], question: str, earlier: tuple[Exchange, ...] = ()
+    ) -> tuple[Piece, ...]:
+        """Everything up to where the assistant's first turn begins, `earlier` turns and their answers included."""
         ...
 
     def action(self, action: Action) -> tuple[Piece, ...]:

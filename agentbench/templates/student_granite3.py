@@ -16,7 +16,7 @@ from typing import NamedTuple
 from agentbench.templates import Piece
 from agentbench.templates.calls import call_object, declaration, json_text, read_calls
 from agentbench.templates.markers import Guard
-from agentbench.types import Action, CallTools, Final, Malformed, Step, ToolSpec
+from agentbench.types import Action, CallTools, Exchange, Final, Malformed, Step, ToolSpec
 
 _ROLE = Piece("<|start_of_role|>", True)
 _ROLE_END = Piece("<|end_of_role|>", True)
@@ -42,12 +42,15 @@ class StudentGranite3:
 
     stop: tuple[str, ...] = (_END.text,)
 
-    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
-        """System turn, tools turn, the user's question, and the header of the assistant's turn."""
+    def opening(
+        self, system: str, tools: tuple[ToolSpec, ...], question: str, earlier: tuple[Exchange, ...] = ()
+    ) -> tuple[Piece, ...]:
+        """System turn, tools turn, given turns, the user's question, and the header of the assistant's turn."""
         shown = json.dumps([declaration(tool) for tool in tools], ensure_ascii=False, indent=4)
         return (
             *(_turn("system", system) if system else ()),
             *(_turn("available_tools", shown) if tools else ()),
+            *(piece for exchange in earlier for piece in _given(exchange)),
             *_turn("user", question),
             *_ASSISTANT,
         )
@@ -84,6 +87,10 @@ class StudentGranite3:
 
 def _turn(role: str, text: str) -> tuple[Piece, ...]:
     return (_ROLE, Piece(role, False), _ROLE_END, Piece(text, False), _END, _NEWLINE)
+
+
+def _given(exchange: Exchange) -> tuple[Piece, ...]:
+    return (*_turn("user", exchange.query), *_turn("assistant", _GUARD.broken(exchange.answer)))
 
 
 def _thought(thought: str) -> str:

@@ -1,9 +1,10 @@
 """Mistral 7B Instruct v0.3's chat layout, `[AVAILABLE_TOOLS]`, `[TOOL_CALLS]`, `[TOOL_RESULTS]`.
 
-The first prompt equals what the model's own chat template renders; later ones differ where that template rewrites
-history: it moves the tools in front of the latest user message and drops the system text once a tool has answered,
-while here both stay where they were first said. It also puts strings into JSON unescaped; here all JSON is valid, so a
-description with a quotation mark and a result that is not JSON come out quoted.
+The first prompt equals what the model's own chat template renders, turns that are given with their answers included;
+later ones differ where that template rewrites history: it moves the tools in front of the latest user message and
+drops the system text once a tool has answered, while here both stay where they were first said. It also puts strings
+into JSON unescaped; here all JSON is valid, so a description with a quotation mark and a result that is not JSON come
+out quoted.
 
 Call ids are nine characters, as the model was taught, and say only the place of a call within its step: they can be
 told apart where that matters, and a student trained on them has nothing random to learn. The layout has no
@@ -15,7 +16,7 @@ from __future__ import annotations
 from agentbench.templates import Piece
 from agentbench.templates.calls import call_object, declaration, json_text, read_calls, read_json
 from agentbench.templates.markers import Guard
-from agentbench.types import Action, CallTools, Final, Malformed, Step, ToolSpec
+from agentbench.types import Action, CallTools, Exchange, Final, Malformed, Step, ToolSpec
 
 _BEGIN = Piece("<s>", True)
 _END = Piece("</s>", True)
@@ -35,11 +36,14 @@ class StudentMistral:
 
     stop: tuple[str, ...] = (_END.text,)
 
-    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
-        """The tools, then the system text and the question in one user message."""
+    def opening(
+        self, system: str, tools: tuple[ToolSpec, ...], question: str, earlier: tuple[Exchange, ...] = ()
+    ) -> tuple[Piece, ...]:
+        """Given turns, the tools, then the system text and the question in one user message."""
         shown = f" {json_text([declaration(tool) for tool in tools])}"
         declared = (_TOOLS, Piece(shown, False), _TOOLS_END) if tools else ()
-        return (_BEGIN, *declared, *_user((system and system + "\n\n") + question))
+        given = (piece for exchange in earlier for piece in _given(exchange))
+        return (_BEGIN, *given, *declared, *_user((system and system + "\n\n") + question))
 
     def action(self, action: Action) -> tuple[Piece, ...]:
         """The assistant's message; malformed text as plain text."""
@@ -74,6 +78,10 @@ class StudentMistral:
 
 def _user(text: str) -> tuple[Piece, ...]:
     return (_USER, Piece(" " + text, False), _USER_END)
+
+
+def _given(exchange: Exchange) -> tuple[Piece, ...]:
+    return (*_user(exchange.query), Piece(" " + _GUARD.broken(exchange.answer), False), _END)
 
 
 def _call_id(index: int) -> str:

@@ -2,8 +2,9 @@
 
 The first prompt equals what the model's own chat template renders with `add_generation_prompt`. Later prompts differ
 only where that template rewrites history: it drops the thoughts of earlier user turns (and, without thinking, the
-empty thought that opened each answer), while here what was said stays. Texts in special tokens are pieces of their
-own, all else is encoded together, so the ids equal the official ones too wherever the text holds no special token.
+empty thought that opened each answer), while here what was said stays. Turns that are given with their answers have
+no thoughts, as there. Texts in special tokens are pieces of their own, all else is encoded together, so the ids equal
+the official ones too wherever the text holds no special token.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from agentbench.templates import Piece
 from agentbench.templates.calls import call_object, declaration, json_text, read_call, read_json
 from agentbench.templates.markers import Guard
-from agentbench.types import Action, CallTools, Final, Malformed, Step, ToolCall, ToolSpec
+from agentbench.types import Action, CallTools, Exchange, Final, Malformed, Step, ToolCall, ToolSpec
 
 _START = Piece("<|im_start|>", True)
 _END = Piece("<|im_end|>", True)
@@ -50,9 +51,12 @@ class StudentQwen3:
         empty = (_THINK, Piece("\n\n", False), _THINK_END, Piece("\n\n", False))
         self._assistant = (_START, Piece("assistant\n", False), *(() if thinking else empty))
 
-    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
-        """System turn with the tools, the user's question, and the header of the assistant's turn."""
-        return (*_system_turn(system, tools), *_turn("user", question), _NEWLINE, *self._assistant)
+    def opening(
+        self, system: str, tools: tuple[ToolSpec, ...], question: str, earlier: tuple[Exchange, ...] = ()
+    ) -> tuple[Piece, ...]:
+        """System turn with the tools, given turns, the user's question, and the header of the assistant's turn."""
+        given = (piece for exchange in earlier for piece in _given(exchange))
+        return (*_system_turn(system, tools), *given, *_turn("user", question), _NEWLINE, *self._assistant)
 
     def action(self, action: Action) -> tuple[Piece, ...]:
         """The assistant's turn; malformed text as plain text."""
@@ -98,6 +102,11 @@ def _system_turn(system: str, tools: tuple[ToolSpec, ...]) -> Iterator[Piece]:
 
 def _turn(role: str, text: str) -> tuple[Piece, ...]:
     return (_START, Piece(f"{role}\n{text}", False), _END)
+
+
+def _given(exchange: Exchange) -> tuple[Piece, ...]:
+    answer = _GUARD.broken(exchange.answer)
+    return (*_turn("user", exchange.query), _NEWLINE, *_turn("assistant", answer), _NEWLINE)
 
 
 def _thought(thought: str, text: str) -> tuple[Piece, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from agentbench.llm import Prompt
 from agentbench.templates.calls import call_object, declaration, json_text, read_call, read_json
 from agentbench.templates.markers import Guard
-from agentbench.types import Action, CallTools, Final, History, Malformed, Step
+from agentbench.types import Action, CallTools, Exchange, Final, History, Malformed, Step
 
 _CALLS = '"tool_calls"'
 _GUARD = Guard(_CALLS)
@@ -30,11 +30,12 @@ class Teacher:
         self._system: tuple[Message, ...] = ({"role": "system", "content": system},) if system else ()
 
     def render(self, history: History) -> Prompt:
-        """The conversation so far and the tools, both in the OpenAI form."""
+        """The conversation so far, given turns included, and the tools, both in the OpenAI form."""
+        given = (message for exchange in history.earlier for message in _given(exchange))
         question: Message = {"role": "user", "content": history.opening.text}
         later = (message for number, step in enumerate(history.steps) for message in _messages(number, step))
         tools = tuple(declaration(tool) for tool in history.tools)
-        return Prompt(messages=(*self._system, question, *later), tools=tools)
+        return Prompt(messages=(*self._system, *given, question, *later), tools=tools)
 
     def parse(self, completion: str) -> Action:
         """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
@@ -54,6 +55,11 @@ class Teacher:
                 return _GUARD.thought_and_answer(thought, answer)
             case Malformed(text, _):
                 return text
+
+
+def _given(exchange: Exchange) -> tuple[Message, ...]:
+    answer = _GUARD.thought_and_answer("", exchange.answer)
+    return ({"role": "user", "content": exchange.query}, {"role": "assistant", "content": answer})
 
 
 def _messages(number: int, step: Step) -> Iterator[Message]:

@@ -4,12 +4,13 @@
     <|call|> director_of<|arg|> title<|is|> Heat<|end|> director Michael Mann<|act|>
     <|final|> Michael Mann<|end|>
 
-(without the line breaks). What the student sees is written so that copying is easy. There is no system text and tools
-are names only: what they do is learnt. Arguments are not JSON; a value that is not a string comes as JSON behind
-`<|json|>` instead of `<|is|>`. A blank stands before every name and value and around quotation marks, so that the same
-words are the same tokens wherever they stand. Observations lose the punctuation of JSON, ids of documents and the
-columns of a peek: a student that needed them would have to be shown more. Control words in a name, a value or an
-answer are guarded (see `markers`).
+(without the line breaks). Given turns, `<|user|> … <|act|><|final|> …<|end|>`, stand before the question. What the
+student sees is written so that copying is easy. There is no system text and tools are names only: what they do is
+learnt. Arguments are not JSON; a value that is not a string comes as JSON behind `<|json|>` instead of `<|is|>`. A
+blank stands before every name and value and around quotation marks, so that the same words are the same tokens
+wherever they stand. Observations lose the punctuation of JSON, ids of documents and the columns of a peek: a student
+that needed them would have to be shown more. Control words in a name, a value or an answer are guarded (see
+`markers`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from agentbench.templates import Piece
 from agentbench.templates.calls import json_text, read_json
 from agentbench.templates.markers import Guard
-from agentbench.types import Action, CallTools, Final, Malformed, Step, ToolCall, ToolSpec
+from agentbench.types import Action, CallTools, Exchange, Final, Malformed, Step, ToolCall, ToolSpec
 
 PAD = "<|pad|>"
 TOOLS = "<|tools|>"
@@ -48,10 +49,13 @@ class Tiny:
 
     stop: tuple[str, ...] = (END,)
 
-    def opening(self, system: str, tools: tuple[ToolSpec, ...], question: str) -> tuple[Piece, ...]:
-        """The tools' names and the question; the system text is left out."""
+    def opening(
+        self, system: str, tools: tuple[ToolSpec, ...], question: str, earlier: tuple[Exchange, ...] = ()
+    ) -> tuple[Piece, ...]:
+        """The tools' names, given turns and the question; the system text is left out."""
         names = " ".join(tool.name for tool in tools)
-        return (_control(TOOLS), _free(names), _control(USER), _seen(question), _control(ACT))
+        given = (piece for exchange in earlier for piece in _given(exchange))
+        return (_control(TOOLS), _free(names), *given, *_asked(question))
 
     def action(self, action: Action) -> tuple[Piece, ...]:
         """The action with its ending; malformed text as plain text."""
@@ -89,6 +93,14 @@ def _free(text: str) -> Piece:
 
 def _seen(text: str) -> Piece:
     return Piece(" " + _QUOTE.sub(' " ', text).strip(), False)
+
+
+def _asked(question: str) -> tuple[Piece, ...]:
+    return (_control(USER), _seen(question), _control(ACT))
+
+
+def _given(exchange: Exchange) -> tuple[Piece, ...]:
+    return (*_asked(exchange.query), _control(FINAL), _free(exchange.answer), _control(END))
 
 
 def flattened(text: str) -> str:

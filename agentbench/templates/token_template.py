@@ -20,6 +20,7 @@ from agentbench.types import (
     Actor,
     CallTools,
     Decision,
+    Exchange,
     Final,
     History,
     Malformed,
@@ -85,14 +86,14 @@ class TokenTemplate:
         return "".join(piece.text for piece in self._family.action(action)[:-1])
 
     def _chunks(self, history: History) -> Iterator[Chunk]:
-        """The opening, then an action and an observation for each step."""
-        yield self._opening(_Tools(history.tools), history.opening.text)
+        """The opening with the given turns, then an action and an observation for each step."""
+        yield self._opening(_Tools(history.tools), history.opening.text, history.earlier)
         for step in history.steps:
             yield self._action(step.decision)
             yield self._chunk(self._family.observation(step))
 
-    def _open(self, tools: _Tools, question: str) -> Chunk:
-        return self._chunk(self._family.opening(self._system, tools.specs, question))
+    def _open(self, tools: _Tools, question: str, earlier: tuple[Exchange, ...]) -> Chunk:
+        return self._chunk(self._family.opening(self._system, tools.specs, question, earlier))
 
     def _action(self, decision: Decision) -> Chunk:
         pieces = self._family.action(decision.action)
@@ -148,7 +149,7 @@ class _Tools:
 def _every_piece(family: Family) -> Iterator[Piece]:
     """Pieces of one of each: opening, action, observation; all control tokens of a layout are among them."""
     tool = ToolSpec("tool", "A tool.", {"type": "object", "properties": {}})
-    yield from family.opening("system", (tool,), "question")
+    yield from family.opening("system", (tool,), "question", (Exchange("question", "answer"),))
     call = CallTools((ToolCall("tool", {"word": "word", "number": 1}),), thought="thought")
     for action in (call, Final("answer", thought="thought"), Malformed("text", "reason")):
         yield from family.action(action)

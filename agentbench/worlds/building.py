@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ from agentbench.worlds.manifest import Manifest, World, read_world
 from agentbench.worlds.replay import Replay
 from agentbench.worlds.views import queries, universes, views
 
-VERSION = 4
+VERSION = 5
 """Counts up when the same input gives other worlds; part of every fingerprint."""
 
 STALE_S = 6 * 3600.0
@@ -55,6 +56,8 @@ class Recipe(NamedTuple):
     fingerprint: str
     source: Path | str
     """Where the rows are from, for error messages."""
+    rotation: Fraction = Fraction(0)
+    """Which of the rarest task settings a small split has, in [0, 1): see `grid.quotas`."""
 
 
 def fingerprint(*parts: object) -> str:
@@ -135,7 +138,7 @@ def _write_tasks(recipe: Recipe, knowledge: Knowledge, world: World, report: Rep
     made: list[str] = []
     answerable = 0
     with Replay(world) as replay:
-        generator = Generator(knowledge, replay, recipe.seed)
+        generator = Generator(knowledge, replay, recipe.seed, recipe.rotation)
         for split, count in wanted.items():
             tasks = asyncio.run(generator.tasks(split, count))
             for granularity, items in tasks.items():

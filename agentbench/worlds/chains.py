@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from agentbench.config.env import Scenario
 from agentbench.config.tasks import Split
@@ -13,6 +13,8 @@ from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, Hops, In
 from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.splits import split_of
 from agentbench.worlds.views import Query
+
+T = TypeVar("T")
 
 
 class _Found(NamedTuple):
@@ -120,14 +122,21 @@ class Chains:
             case ApiHop(query=query):
                 hop: Hop = self._asked(query)
             case FactHop(stated=stated):
-                hop = self._fact_hop(self._rng.choice(self._facts[stated.table, stated.fact.name]))
+                hop = self._fact_hop(self._another(self._facts, stated))
             case FindHop(stated=stated):
-                hop = self._find_hop(self._rng.choice(self._finds[stated.table, stated.fact.name]))
+                hop = self._find_hop(self._another(self._finds, stated))
             case QuoteHop():
                 raise Drop("a quotation is not asked for twice")
         if hop.inputs[0].value in _said(hops) or len(hop.inputs) > 1:
             raise Drop("asks for what was said")
         return hop
+
+    def _another(self, groups: Mapping[tuple[str, str], Sequence[T]], stated: Stated) -> T:
+        """One of this split's that state the same fact; a hop about an earlier answer may be of a fact without any."""
+        found = groups.get((stated.table, stated.fact.name))
+        if not found:
+            raise Drop("no values in this split")
+        return self._rng.choice(found)
 
     def _asked(self, query: Query) -> ApiHop:
         pool = self._knowledge.pool(query.view, query.by[0], self._split)

@@ -108,9 +108,9 @@ class Compiler:
             order = "descending" if query.kind is Kind.TOP else "ascending"
             arguments = {"data_label": label, "key_name": query.target}
             label = self._handle(f"sort_data_{order}", arguments, f"Sort by {query.target}.")
-            label = self._handle("truncate", {"data_label": label, "limit": 1}, "Keep the first one.")
+            label = self._handle("truncate", {"truncate_array": label, "n": 1}, "Keep the first one.")
         if query.output:
-            number = self._call(f"get_{query.output}", {"data_label": label}, f"Read the {query.output}.")
+            number = self._call(f"get_{query.output}s", {"data_label": label}, f"Read the {query.output}.")
             return f"$var_{number}.{query.output}.0$"
         operation, column = _operation(query)
         arguments = {"data_label": label, "key_name": column}

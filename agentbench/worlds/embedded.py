@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,9 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
         PreflightError: there is no such domain, or the package with its data is not installed.
     """
     source = _source(name)
-    made_from = fingerprint(source.domain, [package_version(item) for item in source.distributions], seed, counts)
+    rotation = Fraction(EMBEDDED.index(name), len(EMBEDDED))
+    versions = [package_version(item) for item in source.distributions]
+    made_from = fingerprint(source.domain, versions, seed, counts, rotation)
     folder = cache_dir / "worlds" / f"{name}-{made_from[:12]}"
     cached = whole_world(folder)
     if cached is not None:
@@ -52,7 +55,8 @@ def prepare_embedded(name: str, seed: int, counts: TaskCounts, cache_dir: Path, 
     report(f"{name}: building the world in {folder}")
     content = source.extract()
     write = partial(write_database, domain=source.domain, rows=content.rows)
-    return build_world(Recipe(source.domain, content, write, seed, counts, made_from, name), folder, report)
+    recipe = Recipe(source.domain, content, write, seed, counts, made_from, name, rotation)
+    return build_world(recipe, folder, report)
 
 
 def _discard(folder: Path, report: Report) -> None:

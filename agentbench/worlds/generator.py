@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from fractions import Fraction
 from random import Random
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
 from agentbench.types import Task
 from agentbench.worlds.chains import Chains
-from agentbench.worlds.drafts import SHARES, WITH_POLICY, Draft, Drafter, Share
+from agentbench.worlds.drafts import Draft, Drafter
+from agentbench.worlds.grid import SHARES, Cell, Share, quotas
 from agentbench.worlds.hops import ApiHop, Drop, FactHop, FindHop, Hop, QuoteHop
 from agentbench.worlds.knowledge import Knowledge
+from agentbench.worlds.policies import PolicyKind
 from agentbench.worlds.replay import Replay
 from agentbench.worlds.tasks_from_drafts import task
 
@@ -31,10 +34,12 @@ Tasks = dict[Granularity, list[Task]]
 class Generator:
     """Tasks of one world, the same for the same seed."""
 
-    def __init__(self, knowledge: Knowledge, replay: Replay, seed: int) -> None:
+    def __init__(self, knowledge: Knowledge, replay: Replay, seed: int, rotation: Fraction = Fraction(0)) -> None:
+        """`rotation`: see `grid.quotas`; it decides which of the rarest settings a small split has."""
         self._knowledge = knowledge
         self._replay = replay
         self._seed = seed
+        self._rotation = rotation
         self.drops: Counter[str] = Counter()
 
     async def tasks(self, split: Split, count: int) -> Tasks:
@@ -46,18 +51,19 @@ class Generator:
         chains = Chains(self._knowledge, split, rng)
         run = _Run(split, Drafter(self._knowledge, chains, split, rng), _Known())
         found: list[Made] = []
-        shares = [share for share in SHARES if chains.can(share.scenario) and self._fits(share)]
+        shares = [share for share in SHARES if chains.can(share.cell.scenario) and self._fits(share.cell)]
         while shares and len(found) < count:
-            for share, wanted in zip(list(shares), _quotas(shares, count - len(found)), strict=True):
+            wanted_each = quotas(tuple(shares), count - len(found), self._rotation)
+            for share, wanted in zip(tuple(shares), wanted_each, strict=True):
                 made = [item async for item in self._draws(run, share, wanted)]
                 found.extend(made)
                 if len(made) < wanted:
                     shares.remove(share)
         return _shuffled(found, rng, f"{self._knowledge.domain.name}-{split.value}")
 
-    def _fits(self, share: Share) -> bool:
-        """Whether a form makes sense here: policies speak about documents, which not all worlds have."""
-        return bool(self._knowledge.corpus.documents) or share.form not in WITH_POLICY
+    def _fits(self, cell: Cell) -> bool:
+        """Whether a cell makes sense here: policies speak about documents, which not all worlds have."""
+        return bool(self._knowledge.corpus.documents) or cell.policy is PolicyKind.NONE
 
     async def _draws(self, run: _Run, share: Share, wanted: int) -> AsyncIterator[Made]:
         for _ in range(wanted * TRIES):
@@ -73,7 +79,7 @@ class Generator:
                 return
 
     async def _try(self, run: _Run, share: Share) -> Made:
-        draft = run.drafter.draft(share.form, share.scenario)
+        draft = run.drafter.draft(share.cell)
         made = {item: task(self._knowledge.domain, draft, run.split, item) for item in Granularity}
         run.known.check(draft, made[Granularity.REST])
         for granularity, item in made.items():
@@ -124,17 +130,6 @@ def _asked(hop: Hop) -> str:
             return stated.fact.name
         case QuoteHop(quote=quote):
             return quote.text
-
-
-def _quotas(shares: Sequence[Share], count: int) -> list[int]:
-    """How many of each share make up `count`, by largest remainder."""
-    total = sum(share.parts for share in shares)
-    exact = [count * share.parts / total for share in shares]
-    whole = [int(share) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda index: whole[index] - exact[index])
-    for index in by_remainder[: count - sum(whole)]:
-        whole[index] += 1
-    return whole
 
 
 def _shuffled(found: list[Made], rng: Random, prefix: str) -> Tasks:

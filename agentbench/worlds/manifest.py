@@ -4,7 +4,9 @@ world.json            the Manifest below
 database.sqlite       read-only after it was built
 documents.jsonl       one Document per line
 index/                BM25 index over documents.jsonl
-tasks/<granularity>/<split>.jsonl      one Task per line; the same ids in each granularity
+tasks/<granularity>/<split>.jsonl      one Task per line; in worlds of our making the same ids in each granularity
+
+A world may use a database where it lies instead of holding one: `Manifest.external_database`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
 from agentbench.errors import DataError, PreflightError
+from agentbench.tools.http.spec import HttpApi
 from agentbench.tools.retriever import Collection
 from agentbench.tools.sql.spec import Endpoint, Universe
 from agentbench.types import record
@@ -38,6 +41,10 @@ class Manifest:
     collection: Collection | None
     fingerprint: str
     """Hash of everything the world was made from; equal fingerprints mean equal worlds."""
+    external_database: str = ""
+    """Absolute path of a database used where it lies, read-only. Empty: the folder's own."""
+    http: HttpApi | None = None
+    """REST endpoints on a server of the user's, beside those over the database."""
 
 
 @record
@@ -49,8 +56,8 @@ class World:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
-        return self.folder / "database.sqlite"
+        """The SQLite file: the folder's own, or the user's where it lies."""
+        return Path(self.manifest.external_database or self.folder / "database.sqlite")
 
     @property
     def index(self) -> Path:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from agentbench.config.env import Availability, Granularity
+from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
-from agentbench.types import Answer, AnswerType, CallTools, Gold, Task, ToolCall, ToolKind, Turn
+from agentbench.types import Answer, AnswerType, CallTools, Gold, Task, ToolCall, Turn
 from agentbench.worlds.compiling import Compiler, GoldCall, documents
 from agentbench.worlds.domain import Domain, Kind, Value
 from agentbench.worlds.drafts import Draft
+from agentbench.worlds.grid import TOOLS
 from agentbench.worlds.hops import ApiHop, Drop, Hop
 
 MOST_WORDS = 30
@@ -22,12 +23,6 @@ MOST_CHARACTERS = 240
 """Longest answer, in characters."""
 
 UNANSWERABLE = Answer(AnswerType.UNANSWERABLE)
-TOOLS = {
-    Availability.BOTH_API_RAG: (ToolKind.API, ToolKind.RETRIEVER),
-    Availability.ONLY_API: (ToolKind.API,),
-    Availability.ONLY_RAG: (ToolKind.RETRIEVER,),
-    Availability.NEITHER_API_RAG: (),
-}
 
 
 def task(domain: Domain, draft: Draft, split: Split, granularity: Granularity) -> Task:
@@ -52,9 +47,10 @@ def task(domain: Domain, draft: Draft, split: Split, granularity: Granularity) -
         turns.append(Turn(turn.query, gold))
     if len(compiler.calls) + len(turns) > MOST_STEPS:
         raise Drop("too many steps")
-    rules = (draft.terms.policy.rule,) if draft.terms.policy else ()
-    allowed = TOOLS[draft.terms.availability]
-    return Task("", "m3", domain.name, tuple(turns), rules, allowed, _data(draft, split, granularity))
+    rules = (draft.policy.rule,) if draft.policy else ()
+    allowed = TOOLS[draft.cell.availability]
+    data = _data(draft, split, granularity)
+    return Task("", "m3", domain.name, tuple(turns), rules=rules, tools_allowed=allowed, data=data)
 
 
 def _gold(hop: Hop, calls: Sequence[GoldCall]) -> Gold:
@@ -104,12 +100,13 @@ def entities(hop: Hop) -> list[tuple[str, str]]:
 def _data(draft: Draft, split: Split, granularity: Granularity) -> dict[str, Any]:
     mentioned = [entity for hop in draft.hops for entity in entities(hop)]
     return {
-        "scenario": draft.scenario.value,
-        "tool_availability": draft.terms.availability.value,
+        "scenario": draft.cell.scenario.value,
+        "tool_availability": draft.cell.availability.value,
         "hops": len(draft.hops),
         "templates": list(dict.fromkeys(draft.templates)),
         "entities": [f"{column}:{value}" for column, value in dict.fromkeys((*mentioned, *draft.extra))],
         "split": split.value,
         "granularity": granularity.value,
-        "policy": draft.terms.policy.family if draft.terms.policy else "",
+        "policy": draft.policy.family.value if draft.policy else "",
+        "policy_binds": bool(draft.policy and draft.policy.rule.forbids),
     }

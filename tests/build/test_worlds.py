@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from agentbench.build.runs import step_grader
-from agentbench.build.worlds import playground, select_tasks, worlds
+from agentbench.build.playground import Playground, playground
+from agentbench.build.worlds import select_tasks, worlds
 from agentbench.config.env import Availability, M3Env, Scenario
 from agentbench.config.retriever import Bm25Retriever
 from agentbench.config.rewards import RewardsConfig
@@ -78,9 +79,17 @@ def test_only_tasks_of_the_wanted_scenario_and_availability_are_kept(found: tupl
             chosen(found, env=env)
 
 
+def opened(found: tuple[World, ...], env: M3Env, top_k: int = 3) -> Playground:
+    for world in found:
+        (world.folder / "world.json").write_bytes(orjson.dumps(world.manifest))
+    env = dataclasses.replace(env, worlds=tuple(str(world.folder) for world in found))
+    cache = found[0].folder.parent
+    return playground(env, Bm25Retriever(top_k=top_k), TasksConfig(), cache_dir=cache, seed=0, report=print)
+
+
 def searched(found: tuple[World, ...], env: M3Env, task: Task, top_k: int) -> tuple[list[str], int]:
     """The collections an episode can search, and the number of documents one search brings."""
-    made = playground(env, Bm25Retriever(top_k=top_k), found).environment(task)
+    made = opened(found, env, top_k).environment(task)
     asyncio.run(made.reset(task))
     (spec,) = made.tools
     call = ToolCall("retrieve_documents", {"collection": task.domain, "query": "iron"})
@@ -97,7 +106,7 @@ def test_distractors_and_top_k_are_as_many_as_configured(found: tuple[World, ...
 
 def test_a_task_of_a_domain_the_run_does_not_have_is_refused(found: tuple[World, ...], film_task: Task) -> None:
     with pytest.raises(PreflightError, match=r"task 'films-1' is about 'films'; the run has \['a', 'b', 'c'\]"):
-        playground(M3Env(), Bm25Retriever(), found).environment(film_task)
+        opened(found, M3Env()).environment(film_task)
 
 
 def test_steps_are_worth_what_is_configured(film_task: Task) -> None:

@@ -14,9 +14,9 @@ from agentbench.errors import AgentbenchError
 if __name__ == "__main__":
     folder, pause_s = Path(sys.argv[1]), float(sys.argv[2])
     tasks = [counting_task(f"task-{number}") for number in range(200)]
-    settings = PoolSettings(4, 10, 0, 60.0, 0.0, "resume it", quiet=True)
+    settings = PoolSettings(4, 10, 0, 60.0, 0.0, quiet=True)
     try:
         run_async(run_tasks(tasks, lambda task, seed: counting_parts(task, seed, pause_s), settings, folder))
     except AgentbenchError as end:
-        print(f"{type(end).__name__}: {end} -> {end.next_step}")
+        print(f"{type(end).__name__}: {end}")
         sys.exit(end.exit_code)

@@ -39,7 +39,7 @@ def running(folder: Path, episodes: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def resume(folder: Path, make_task: Callable[..., Task], make_parts: Callable[..., EpisodeParts]) -> list[str]:
-    settings = PoolSettings(64, 10, 0, 60.0, 0.0, "resume it", quiet=True)
+    settings = PoolSettings(64, 10, 0, 60.0, 0.0, quiet=True)
     tasks = [make_task(f"task-{number}") for number in range(200)]
     summary = run_async(run_tasks(tasks, make_parts, settings, folder))
     assert (summary.n, summary.success.count) == (200, 200)
@@ -55,7 +55,7 @@ def test_a_signal_keeps_everything_finished_and_the_run_can_go_on(
         said, _ = process.communicate(timeout=30)
     kept = len(list(read_trajectories(tmp_path / TRAJECTORIES)))
     assert 20 <= kept < 200 and process.returncode == Interrupted.exit_code
-    assert said == f"Interrupted: stopped by {number.name}; {kept} episodes are on disk -> resume it\n"
+    assert said == f"Interrupted: stopped by {number.name}; {kept} episodes are on disk\n"
     assert len(resume(tmp_path, make_task, make_parts)) == 200
 
 

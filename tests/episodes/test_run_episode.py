@@ -164,7 +164,7 @@ def test_a_reward_that_is_no_number_ends_the_episode(make_task: MakeTask, make_p
 class BrokenScorer:
     """A scorer with a bug."""
 
-    def score(self, trajectory: Trajectory) -> Score:
+    async def score(self, trajectory: Trajectory) -> tuple[Score, ...]:
         raise KeyError("gold")
 
 

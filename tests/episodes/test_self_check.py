@@ -17,7 +17,7 @@ from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.steps import StepGrader
 from agentbench.types import Answer, AnswerType, StepCategory, Task
 
-SETTINGS = PoolSettings(4, 10, 0, 10.0, 1.0, "", quiet=True)
+SETTINGS = PoolSettings(4, 10, 0, 10.0, 1.0, quiet=True)
 GRADE = StepGrader(dict.fromkeys(StepCategory, 0.0))
 
 

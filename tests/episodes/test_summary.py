@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from agentbench.config.model import Price
 from agentbench.episodes.progress import REFRESH_S, showing
 from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
 from agentbench.episodes.summary import SUMMARY, ExpertSettings, Summary, episode_metadata, write_summary
 from agentbench.episodes.table import final_table
 from agentbench.episodes.tally import Tally
 from agentbench.errors import PreflightError
-from agentbench.types import Task, Trajectory
+from agentbench.types import Generation, Score, Task, Trajectory, Usage
 
 INFORMED = ExpertSettings("informed", 1, 2, 0.1)
 
@@ -78,6 +80,36 @@ def test_the_final_table_tells_success_expert_and_errors(tally: Tally) -> None:
     assert "all 2 1 50.0 % 9.5 – 90.5 %" in rows
     assert "expert (informed) took 0.0 % of 5 steps; step preferences: 0" in out.getvalue()
     assert "errors: RuntimeError 1" in out.getvalue() and "100.0 % of 1" in out.getvalue()
+
+
+def judged(trajectory: Trajectory, answer: float, judge: float | None) -> Trajectory:
+    scores = (Score("answer", answer), Score("judge", judge, generations=(Generation("judge", "", usage=Usage(500)),)))
+    return dataclasses.replace(trajectory, scores=scores)
+
+
+@pytest.fixture
+def judged_tally(played: tuple[Trajectory, ...]) -> Tally:
+    """Rules and judge agree once, once not, and one opinion is missing."""
+    tally = Tally(INFORMED, {"judge": Price(prompt=10.0), "expert": Price(prompt=1.0)})
+    for answer, judge in ((1.0, 1.0), (0.0, 1.0), (0.0, None)):
+        tally.add(judged(played[0], answer, judge))
+    return tally
+
+
+def test_the_final_table_tells_scores_agreement_and_cost(judged_tally: Tally) -> None:
+    out = io.StringIO()
+    Console(file=out, width=200).print(final_table(judged_tally.summary()))
+    assert "score judge: mean 100.0 % of 2, 1 unscored" in out.getvalue()
+    # 1 of 2; p_c = 1/2 · 2/2 + 1/2 · 0/2 = 1/2 = p_o, so kappa is 0
+    assert "rules and judge agree on 1 of 2: 50.0 % (9.5 – 90.5 %), kappa 0.00; solved by the rules alone 0, by" in (
+        out.getvalue()
+    )
+    assert "cost: $0.0150 (judge $0.0150, expert $0.0000)" in out.getvalue()  # 3 · 500 · 10 / 10⁶
+
+
+def test_a_summary_with_a_judge_reads_back(judged_tally: Tally, tmp_path: Path) -> None:
+    write_summary(tmp_path, judged_tally.summary())
+    assert TypeAdapter(Summary).validate_json((tmp_path / SUMMARY).read_bytes()) == judged_tally.summary()
 
 
 def shown(tally: Tally, terminal: bool, seconds: float) -> io.StringIO:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agentbench.episodes.summary import ExpertSettings
+from agentbench.config.model import Price
+from agentbench.episodes.rates import rate
+from agentbench.episodes.summary import ExpertSettings, ScoreSums, agreement, cost
 from agentbench.episodes.tally import Tally, differ, step_preferences
 from agentbench.types import (
     Action,
@@ -119,7 +121,73 @@ def test_step_preferences_are_steps_whose_alternative_does_something_else(solved
 
 
 def test_tokens_are_added_up_by_role_branches_included(tally: Tally) -> None:
-    assert tally.summary().tokens == {"agent": Usage(90, 27, 36), "judge": Usage(6, 6, 6)}
+    # three times three steps of (10, 3, 4); the branch's one decision stands on it and on its first step: once each
+    assert tally.summary().tokens == {"agent": Usage(90, 27, 36), "judge": Usage(3, 3, 3)}
+
+
+def test_a_branch_without_steps_is_paid_too(solved: Trajectory) -> None:
+    judged = Decision(Final("x"), generations=(Generation("judge", "5", usage=Usage(1, 1, 1)),))
+    bare = dataclasses.replace(solved.history.steps[0], branches=(Branch(judged, (), EndReason.ERROR),))
+    tally = Tally(ExpertSettings())
+    tally.add(dataclasses.replace(solved, history=dataclasses.replace(solved.history, steps=(bare,))))
+    assert tally.summary().tokens["judge"] == Usage(1, 1, 1)
+
+
+def spent(role: str, prompt: int, completion: int, cached: int = 0) -> Generation:
+    return Generation(role, "", usage=Usage(prompt, completion, cached))
+
+
+def test_what_scorers_said_is_counted_and_paid_by_role(solved: Trajectory) -> None:
+    prices = {
+        "agent": Price(prompt=2.0, cached=0.5, completion=10.0),
+        "judge": Price(prompt=1.0, completion=4.0),
+        "expert": Price(),
+    }
+    said = (spent("judge", 1000, 100), spent("judge", 500, 50, 400))
+    history = dataclasses.replace(solved.history, steps=())
+    tally = Tally(ExpertSettings(), prices)
+    tally.add(dataclasses.replace(solved, history=history, scores=(Score("judge", 1.0, generations=said),)))
+    assert tally.summary().tokens == {"judge": Usage(1500, 150, 400)}
+    # fresh 1100 at 1, cached 400 at 0, completions 150 at 4, per million; the agent said nothing; zeros are no price
+    assert tally.summary().cost_usd == {"agent": 0.0, "judge": pytest.approx((1100 + 600) / 1e6)}
+
+
+def test_cached_prompt_tokens_have_their_own_price() -> None:
+    # 600 fresh at 2, 400 cached at 0.5, 100 at 10: 1200 + 200 + 1000 = 2400 dollars per million
+    assert cost(Usage(1000, 100, 400), Price(prompt=2.0, cached=0.5, completion=10.0)) == pytest.approx(0.0024)
+
+
+def scored(solved: Trajectory, **values: float | None) -> Trajectory:
+    return dataclasses.replace(solved, scores=tuple(Score(name, value) for name, value in values.items()))
+
+
+def test_other_scores_have_their_means_and_counts(solved: Trajectory) -> None:
+    tally = Tally(ExpertSettings())
+    for given in ({"policy": 1.0, "judge": None}, {"policy": 0.5, "judge": None}, {"policy": None, "answer": 1.0}):
+        tally.add(scored(solved, **given))
+    expected = {"judge": ScoreSums(0, 2, None), "policy": ScoreSums(2, 1, 0.75)}
+    assert tally.summary().scores == expected and tally.summary().judge_agreement is None
+
+
+def test_rules_and_judge_are_compared_where_both_scored(solved: Trajectory) -> None:
+    tally = Tally(ExpertSettings())
+    seen = 20 * [(1.0, 1.0)] + 5 * [(1.0, 0.5)] + 10 * [(0.0, 1.0)] + 15 * [(0.5, 0.0)] + [(1.0, None), (None, 1.0)]
+    for answer, judge in seen:
+        tally.add(scored(solved, answer=answer, judge=judge))
+    found = tally.summary().judge_agreement
+    assert found is not None and found.n == 50
+    assert (found.both_solved, found.only_answer, found.only_judge, found.both_unsolved) == (20, 5, 10, 15)
+    assert found.agreement == rate(35, 50)
+    # p_o = 35/50 = 0.7; p_c = 25/50 · 30/50 + 25/50 · 20/50 = 0.3 + 0.2 = 0.5; kappa = 0.2 / 0.5
+    assert found.kappa == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("counts", "kappa"),
+    [((5, 0, 0, 5), 1.0), ((0, 5, 5, 0), -1.0), ((1, 1, 1, 1), 0.0), ((5, 0, 0, 0), None), ((0, 0, 0, 5), None)],
+)
+def test_kappa_at_its_ends(counts: tuple[int, int, int, int], kappa: float | None) -> None:
+    assert agreement(*counts).kappa == kappa
 
 
 def test_success_is_broken_down_by_domain_and_by_what_the_task_says(tally: Tally) -> None:

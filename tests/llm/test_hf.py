@@ -190,6 +190,12 @@ def test_a_prompt_that_cannot_be_answered_is_refused_alone(
     assert isinstance(answered, Generation)
 
 
+def test_a_schema_cannot_be_promised_in_this_process(model: PreTrainedModel) -> None:
+    guided = Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0, schema={"type": "object"})
+    with pytest.raises(LlmError, match="cannot be held to a JSON Schema"):
+        use(model, lambda llm: llm.generate(guided))
+
+
 class Fragile(Qwen3ForCausalLM):
     """Fails when it sees the token 50."""
 

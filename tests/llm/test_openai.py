@@ -302,6 +302,11 @@ def test_check_names_what_is_wrong(models: bytes | None, code: int, name: str, p
         server.run(lambda llm: llm.check(), name=name)
 
 
+def test_advice_names_the_section_of_the_configuration() -> None:
+    error = Server(status(500)).refuse(section="judge.endpoint")
+    assert error.next_step.endswith("correct judge.endpoint.base_url")
+
+
 def test_check_finds_a_dead_server(nowhere: str) -> None:
     async def use() -> None:
         llm = client(nowhere)

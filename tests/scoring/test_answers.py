@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
 import pytest
 from hypothesis import example, given
 from hypothesis.strategies import sampled_from, text
 
-from agentbench.scoring.answers import answer_is_right, is_refusal, normalise
-from agentbench.types import Answer, AnswerType
+from agentbench.scoring.answers import AnswerScorer, answer_is_right, is_refusal, normalise
+from agentbench.types import Answer, AnswerType, EndReason, Gold, History, Observation, Task, Trajectory, Turn
 
 TEXT = Answer(AnswerType.TEXT, "The Wild Bunch")
 YEAR = Answer(AnswerType.NUMBER, 1994.0)
@@ -77,3 +80,10 @@ def test_any_text_is_judged(given_answer: str, gold: Answer) -> None:
 
 def test_normalising_never_empties_a_title_made_of_articles() -> None:
     assert normalise("The A") == "the a"
+
+
+def test_a_task_that_keeps_its_answer_secret_is_unscored(film_task: Task) -> None:
+    secret = Turn("?", Gold(Answer(AnswerType.NUMBER)))
+    ended = Trajectory(dataclasses.replace(film_task, turns=(secret,)), History((), Observation("?")), EndReason.FINAL)
+    (score,) = asyncio.run(AnswerScorer().score(ended))
+    assert score.value is None and "no right answer" in score.explanation

@@ -72,5 +72,17 @@ def test_a_forbidden_call_that_was_carried_out_is_still_a_broken_rule(film_task,
     assert categorise(task, start, ASK, DIRECTOR) is StepCategory.RULE_BROKEN
 
 
+@pytest.mark.parametrize("outcome", [Outcome.BAD_ARGUMENTS, Outcome.REPEATED, Outcome.TOOL_ERROR, Outcome.RULE_BROKEN])
+def test_a_forbidden_call_is_a_broken_rule_whatever_came_of_it(film_task, start, outcome) -> None:
+    task = dataclasses.replace(film_task, rules=(Rule("No database.", (ToolKind.API,)),), tools_allowed=(ToolKind.API,))
+    assert categorise(task, start, ASK, Observation("{}", outcome)) is StepCategory.RULE_BROKEN
+
+
+def test_a_call_of_a_forbidden_tool_that_was_taken_away_is_a_bad_call(film_task, start) -> None:
+    task = dataclasses.replace(film_task, rules=(Rule("No database.", (ToolKind.API,)),))
+    bare = dataclasses.replace(start, tools=())
+    assert categorise(task, bare, ASK, Observation("{}", Outcome.UNAVAILABLE)) is StepCategory.BAD_CALL
+
+
 def test_malformed_text_has_a_category_of_its_own(film_task, start) -> None:
     assert categorise(film_task, start, Malformed("x", "y"), Observation("")) is StepCategory.MALFORMED

@@ -5,7 +5,18 @@ from __future__ import annotations
 from agentbench.templates.student_granite3 import StudentGranite3
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import Tokenizer
-from agentbench.types import CallTools, Decision, Final, History, Observation, Step, StepCategory, ToolCall, ToolSpec
+from agentbench.types import (
+    CallTools,
+    Decision,
+    Exchange,
+    Final,
+    History,
+    Observation,
+    Step,
+    StepCategory,
+    ToolCall,
+    ToolSpec,
+)
 
 CALL = CallTools((ToolCall("ping", {"host": "a"}),), thought="Try.")
 
@@ -29,6 +40,19 @@ def test_a_conversation_is_laid_out_in_turns_of_roles(tokenizer: Tokenizer) -> N
         '{"host": "a"}}]<|end_of_text|>\n<|start_of_role|>tool<|end_of_role|>pong<|end_of_text|>\n'
         "<|start_of_role|>assistant<|end_of_role|>Yes<|end_of_text|>\n"
         "<|start_of_role|>user<|end_of_role|>And b?<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>"
+    )
+
+
+def test_given_turns_are_turns_of_roles_between_tools_and_question(tokenizer: Tokenizer) -> None:
+    given = (Exchange("What is a?", "<response>A host."),)
+    text = TokenTemplate(StudentGranite3(), tokenizer, "Be brief.").render(
+        History((), Observation("Is a up?"), earlier=given)
+    )
+    assert text.text == (
+        "<|start_of_role|>system<|end_of_role|>Be brief.<|end_of_text|>\n"
+        "<|start_of_role|>user<|end_of_role|>What is a?<|end_of_text|>\n"
+        "<|start_of_role|>assistant<|end_of_role|><\\response>A host.<|end_of_text|>\n"
+        "<|start_of_role|>user<|end_of_role|>Is a up?<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>"
     )
 
 

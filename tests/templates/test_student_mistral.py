@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,18 @@ from agentbench.templates.student_mistral import StudentMistral
 from agentbench.templates.teacher import Teacher
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import Tokenizer
-from agentbench.types import CallTools, Decision, Final, History, Observation, Step, StepCategory, ToolCall, ToolSpec
+from agentbench.types import (
+    CallTools,
+    Decision,
+    Exchange,
+    Final,
+    History,
+    Observation,
+    Step,
+    StepCategory,
+    ToolCall,
+    ToolSpec,
+)
 
 TOOLS = (ToolSpec("director_of", "Who directed a film.", {"type": "object", "properties": {}}),)
 CALL = CallTools((ToolCall("director_of", {"title": "Amélie"}), ToolCall("director_of", {})))
@@ -55,6 +67,18 @@ def test_the_first_prompt_and_its_ids_are_the_official_ones(
 ) -> None:
     prompt = TokenTemplate(StudentMistral(), mistral_tokenizer, "Be brief.").render(past())
     assert prompt.text == official(past(), "Be brief.")
+    rust = Rust.from_file(str(mistral_folder / "tokenizer.json"))
+    assert list(prompt.ids) == rust.encode(prompt.text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("system", ["Be brief.", ""])
+def test_the_first_prompt_after_given_turns_and_its_ids_are_the_official_ones(
+    official: Callable[[History, str], str], mistral_tokenizer: Tokenizer, mistral_folder: Path, system: str
+) -> None:
+    given = (Exchange("What is Amélie?", "A film."), Exchange("From when?", "2001; it ran in 2002 too"))
+    history = dataclasses.replace(past(), earlier=given)
+    prompt = TokenTemplate(StudentMistral(), mistral_tokenizer, system).render(history)
+    assert prompt.text == official(history, system)
     rust = Rust.from_file(str(mistral_folder / "tokenizer.json"))
     assert list(prompt.ids) == rust.encode(prompt.text, add_special_tokens=False).ids
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from agentbench.types import (
     Action,
     CallTools,
     Decision,
+    Exchange,
     Final,
     History,
     Malformed,
@@ -72,6 +74,32 @@ def test_the_first_prompt_is_the_official_one(
 ) -> None:
     ours = TokenTemplate(StudentQwen3(thinking), qwen_tokenizer, "Be brief.")
     assert ours.render(past(tools=tools)).text == official(past(tools=tools), enable_thinking=thinking)
+
+
+GIVEN = (Exchange("What is Amélie?", "A film."), Exchange("From when?", "2001; it ran in 2002 too"))
+
+
+@pytest.mark.parametrize("tools", [TOOLS, ()])
+@pytest.mark.parametrize("thinking", [True, False])
+def test_the_first_prompt_after_given_turns_and_its_ids_are_the_official_ones(
+    official: Callable[..., str],
+    qwen_tokenizer: Tokenizer,
+    qwen_folder: Path,
+    thinking: bool,
+    tools: tuple[ToolSpec, ...],
+) -> None:
+    history = dataclasses.replace(past(tools=tools), earlier=GIVEN)
+    prompt = TokenTemplate(StudentQwen3(thinking), qwen_tokenizer, "Be brief.").render(history)
+    assert prompt.text == official(history, enable_thinking=thinking)
+    rust = Rust.from_file(str(qwen_folder / "tokenizer.json"))
+    assert list(prompt.ids) == rust.encode(prompt.text, add_special_tokens=False).ids
+
+
+def test_after_given_turns_too_every_prompt_of_the_open_turn_is_the_official_one(
+    official: Callable[..., str], ours: TokenTemplate
+) -> None:
+    history = dataclasses.replace(past((CALL, '{"director": ["Jean-Pierre Jeunet"]}')), earlier=GIVEN)
+    assert ours.render(history).text == official(history)
 
 
 def test_within_one_user_turn_every_prompt_and_its_ids_are_the_official_ones(

@@ -8,6 +8,7 @@ from agentbench.templates.teacher import Teacher
 from agentbench.types import (
     CallTools,
     Decision,
+    Exchange,
     Final,
     History,
     Malformed,
@@ -35,6 +36,16 @@ def test_tools_are_declared_and_the_system_text_comes_first() -> None:
     assert prompt.tools == ({"type": "function", "function": function},)
     assert prompt.messages[:2] == ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Is a up?"})
     assert prompt.ids == () and prompt.text == ""
+
+
+def test_given_turns_are_messages_between_the_system_text_and_the_question() -> None:
+    history = History((TOOL,), Observation("Is a up?"), earlier=(Exchange("What is a?", 'A host with "tool_calls".'),))
+    assert Teacher("Be brief.").render(history).messages == (
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is a?"},
+        {"role": "assistant", "content": 'A host with "\\tool_calls".'},
+        {"role": "user", "content": "Is a up?"},
+    )
 
 
 def test_every_call_gets_an_answer_under_its_id() -> None:

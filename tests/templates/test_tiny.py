@@ -8,6 +8,7 @@ from agentbench.templates.tokenizer import Tokenizer
 from agentbench.types import (
     CallTools,
     Decision,
+    Exchange,
     Final,
     History,
     Malformed,
@@ -37,6 +38,13 @@ def test_a_conversation_reads_as_documented(tokenizer: Tokenizer) -> None:
         "<|final|> Mann<|end|><|user|> And Ali?<|act|>"
         "?<|end|> Say.<|act|>"
     )
+
+
+def test_given_turns_read_as_if_they_had_been_lived_through(tokenizer: Tokenizer) -> None:
+    template = TokenTemplate(Tiny(), tokenizer)
+    given = History(TOOLS, Observation("And Ali?"), earlier=(Exchange("Who directed Heat?", "Michael Mann"),))
+    lived = after((Final("Michael Mann"), "And Ali?"))
+    assert template.render(given) == template.render(lived)
 
 
 def test_numbers_and_strings_stay_what_they_are() -> None:

@@ -16,7 +16,7 @@ from agentbench.types import Task
 from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
 from agentbench.worlds.manifest import World
 
-COUNTS = TaskCounts(train=250, validation=80, test=120)
+COUNTS = TaskCounts(train=300, validation=80, test=120)
 
 SHOP = """
 CREATE TABLE Makers (MakerID INTEGER PRIMARY KEY, "Maker Name" TEXT NOT NULL, city TEXT, founded INTEGER, logo BLOB);

@@ -177,6 +177,6 @@ def test_the_manifest_names_its_source_and_licence(world: World):
 
 
 def test_drops_are_reported_by_reason(worlds):
-    assert "films: 250 train, 80 validation, 120 test tasks" in worlds.reports[1]
+    assert "films: 300 train, 80 validation, 120 test tasks" in worlds.reports[1]
     assert "value of another split" in worlds.reports[1]
-    assert len(worlds.tasks("films", Split.TRAIN)) == 250
+    assert len(worlds.tasks("films", Split.TRAIN)) == 300

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 import pytest
 
 from agentbench.config.env import Availability, Granularity, Scenario
 from agentbench.config.tasks import Split
 from agentbench.tasks.gold import references
+from agentbench.tasks.tool_usage import read_rule
 from agentbench.types import AnswerType, Task, ToolKind
-from agentbench.worlds.drafts import SHARES, Form
 from agentbench.worlds.embedded import EMBEDDED
+from agentbench.worlds.policies import WORDINGS, PolicyKind
 
 PAIRS = ((Split.TRAIN, Split.VALIDATION), (Split.TRAIN, Split.TEST), (Split.VALIDATION, Split.TEST))
 per_world = pytest.mark.parametrize("name", EMBEDDED)
-
-
-def test_shares_add_up_and_a_fifth_has_no_answer():
-    hopeless = (Form.MISSING_KIND, Form.MISSING_KIND_LATER, Form.NO_TOOLS, Form.NO_SOURCE, Form.FORBIDDEN)
-    assert sum(share.parts for share in SHARES) == 1000
-    assert sum(share.parts for share in SHARES if share.form in hopeless) == 200
 
 
 def used(tasks: tuple[Task, ...], key: str) -> set[str]:
@@ -64,7 +60,7 @@ def test_every_literal_in_a_gold_argument_is_a_listed_entity_or_a_category(world
 @per_world
 def test_as_many_tasks_as_asked_for_are_made(worlds, name: str):
     counts = [len(worlds.tasks(name, split)) for split in Split]
-    assert counts == [250, 80, 120]
+    assert counts == [300, 80, 120]
 
 
 @per_world
@@ -80,7 +76,7 @@ def test_no_task_stands_twice(worlds, name: str):
 def test_four_fifths_are_answerable(worlds, name: str):
     tasks = worlds.tasks(name, Split.TRAIN)
     answerable = sum(last_answer(task) is not AnswerType.UNANSWERABLE for task in tasks)
-    assert abs(answerable - 200) <= 2
+    assert abs(answerable - 240) <= 2
 
 
 @per_world
@@ -104,8 +100,46 @@ def test_availability_alone_does_not_tell_whether_there_is_an_answer(worlds, nam
 def test_a_rule_alone_does_not_tell_whether_there_is_an_answer(worlds, name: str):
     ruled = [task for task in worlds.all_tasks(name) if task.rules]
     seen = Counter((bool(task.rules[0].forbids), last_answer(task) is AnswerType.UNANSWERABLE) for task in ruled)
-    assert seen[True, True] and seen[True, False] and seen[False, False]
-    assert not seen[False, True]
+    assert seen[True, True] and seen[True, False] and seen[False, False] and seen[False, True]
+
+
+def setting(task: Task) -> tuple[object, ...]:
+    """The task's cell of the grid."""
+    family, binds = task.data["policy"], task.data["policy_binds"]
+    policy = (family if binds else "elsewhere") if family else "none"
+    return task.data["tool_availability"], policy, task.data["scenario"]
+
+
+def test_three_worlds_together_have_every_availability_with_every_policy_and_scenario(worlds):
+    tasks = [task for name in EMBEDDED for task in worlds.tasks(name, Split.TRAIN)]
+    single = {setting(task) for task in tasks if len(task.turns) == 1 and task.data["hops"]}
+    availabilities, scenarios = set(Availability) - {Availability.ANY}, set(Scenario) - {Scenario.ANY}
+    assert single == set(product(availabilities, PolicyKind, scenarios))
+
+
+@per_world
+def test_the_data_name_the_family_of_a_policy_and_whether_it_binds(worlds, name: str):
+    for task in worlds.all_tasks(name):
+        assert task.data["policy_binds"] == any(rule.forbids for rule in task.rules)
+        assert (task.data["policy"] in WORDINGS) == bool(task.rules)
+
+
+@per_world
+def test_a_policy_reads_as_it_was_meant(worlds, name: str):
+    topic = worlds.by_name[name].manifest.topic
+    for task in worlds.all_tasks(name):
+        assert task.rules == tuple(read_rule(rule.text, topic) for rule in task.rules)
+
+
+@per_world
+def test_only_the_last_turn_can_be_without_an_answer(worlds, name: str):
+    early = [turn for task in worlds.all_tasks(name) for turn in task.turns[:-1]]
+    assert not [turn.query for turn in early if turn.gold.answer.type is AnswerType.UNANSWERABLE]
+
+
+@per_world
+def test_no_turn_is_given_before_a_task_that_is_lived_through(worlds, name: str):
+    assert not [task.id for task in worlds.all_tasks(name) if task.earlier]
 
 
 @per_world
@@ -125,7 +159,7 @@ def test_gold_of_an_unanswerable_turn_makes_no_call(worlds, name: str):
 @per_world
 def test_some_tasks_have_several_turns_and_later_ones_refer_to_earlier_calls(worlds, name: str):
     several = [task for task in worlds.tasks(name, Split.TRAIN) if len(task.turns) > 1]
-    assert 35 <= len(several) <= 60
+    assert 50 <= len(several) <= 66
     first_calls = [(len(task.turns[0].gold.actions), task.turns[1].gold.actions) for task in several]
     assert any(n in references(action.calls[0].arguments) for n, later in first_calls for action in later)
 

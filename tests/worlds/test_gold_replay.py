@@ -15,6 +15,7 @@ from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.steps import StepGrader
+from agentbench.tasks.turns import with_given_turns
 from agentbench.types import AnswerType, StepCategory, Task, Trajectory
 from agentbench.worlds.embedded import EMBEDDED
 from agentbench.worlds.hops import Drop
@@ -40,6 +41,22 @@ def test_the_gold_expert_solves_every_task_with_gold_calls_only(worlds, name: st
         played = asyncio.run(play_all(replay))
     assert [trajectory.task.id for trajectory in played if not trajectory.success] == []
     assert {step.category for trajectory in played for step in trajectory.history.steps} <= EXPECTED
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_gold_expert_solves_every_task_whose_earlier_turns_are_given(worlds, name: str, granularity: Granularity):
+    several = [task for task in worlds.tasks(name, Split.TEST, granularity) if len(task.turns) > 1]
+
+    async def play_all(replay: Replay) -> list[Trajectory]:
+        return [await play(with_given_turns(task), replay, granularity) for task in several]
+
+    with Replay(worlds.by_name[name]) as replay:
+        played = asyncio.run(play_all(replay))
+    assert len(played) >= 18  # of 120 tasks, 18.2 % have several turns
+    assert [trajectory.task.id for trajectory in played if not trajectory.success] == []
+    assert {step.category for trajectory in played for step in trajectory.history.steps} <= EXPECTED
+    assert all(trajectory.history.earlier == trajectory.task.earlier != () for trajectory in played)
 
 
 def test_a_wrong_gold_answer_does_not_pass_the_replay(worlds):

@@ -141,11 +141,11 @@ def test_a_chain_of_handles_opens_each_table_once():
     assert compiled(Granularity.SELECTION) == [
         ("get_data", {"tool_universe_id": "books"}),
         ("select_data_equal_to", {"data_label": "$var_1.handle$", "key_name": "title", "value": "Dust"}),
-        ("get_author", {"data_label": "$var_2.handle$"}),
+        ("get_authors", {"data_label": "$var_2.handle$"}),
         ("select_data_equal_to", {"data_label": "$var_1.handle$", "key_name": "author", "value": "$var_3.author.0$"}),
         ("sort_data_descending", {"data_label": "$var_4.handle$", "key_name": "pages"}),
-        ("truncate", {"data_label": "$var_5.handle$", "limit": 1}),
-        ("get_title", {"data_label": "$var_6.handle$"}),
+        ("truncate", {"truncate_array": "$var_5.handle$", "n": 1}),
+        ("get_titles", {"data_label": "$var_6.handle$"}),
     ]
 
 

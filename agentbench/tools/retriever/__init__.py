@@ -36,5 +36,9 @@ class Retriever(Protocol):
     """Search over one collection."""
 
     async def search(self, query: str, top_k: int) -> tuple[Hit, ...]:
-        """At most `top_k` documents, best first; the same query gives the same order."""
+        """At most `top_k` documents, best first; the same query gives the same order.
+
+        Raises:
+            RetrieverError: the engine cannot answer. That is no message for the agent: the episode ends with it.
+        """
         ...

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tantivy
 
-from agentbench.errors import DataError, PreflightError, ToolError
+from agentbench.errors import DataError, PreflightError, RetrieverError
 from agentbench.tools.retriever import Document, Hit
 
 MAX_QUERY_CHARS = 10_000
@@ -79,7 +79,7 @@ class Bm25Retriever:
         Runs inline: a query takes well under a millisecond at the size of our collections.
 
         Raises:
-            ToolError: the index was damaged after it was opened.
+            RetrieverError: the index was damaged after it was opened.
         """
         # Half a surrogate pair is legal JSON but no text.
         text = query[:MAX_QUERY_CHARS].encode("utf-8", "replace").decode()
@@ -87,7 +87,7 @@ class Bm25Retriever:
         try:
             return self._hits(words, top_k) if words else ()
         except (OSError, ValueError) as error:
-            raise ToolError(f"the search failed: {_first_line(error)}") from error
+            raise RetrieverError(f"the search index fails: {_first_line(error)}", BUILD_COMMAND) from error
 
     def _hits(self, words: list[str], top_k: int) -> tuple[Hit, ...]:
         query = tantivy.Query.boolean_query(

@@ -71,24 +71,29 @@ class Database:
         self._connection = _open(path)
         self._connection.set_progress_handler(self._out_of_time, HANDLER_INTERVAL)
 
-    def rows(self, sql: str, parameters: Parameters = ()) -> Rows:
+    def rows(
+        self, sql: str, parameters: Parameters = (), *, max_rows: int = MAX_ROWS, timeout_s: float | None = None
+    ) -> Rows:
         """All rows of one SELECT; values are bound, never pasted. Blocks the caller.
 
+        `timeout_s` stands in for the database's own limit.
+
         Raises:
-            ToolError: the statement is refused, wrong, too slow, or gives more than `MAX_ROWS` rows.
+            ToolError: the statement is refused, wrong, too slow, or gives more than `max_rows` rows.
             DataError: the file turns out to be damaged, or cannot be read any more.
         """
+        allowed_s = self._timeout_s if timeout_s is None else timeout_s
         with self._lock:
-            self._deadline = time.monotonic() + self._timeout_s
+            self._deadline = time.monotonic() + allowed_s
             self._expired = False
             try:
                 with closing(self._connection.execute(sql, parameters)) as cursor:
-                    rows = cursor.fetchmany(MAX_ROWS + 1)
+                    rows = cursor.fetchmany(max_rows + 1)
             # Warning: two statements in one. The last two: values SQLite has no type for.
             except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeEncodeError) as error:
-                raise self._refusal(error) from error
-        if len(rows) > MAX_ROWS:
-            raise ToolError(f"the result has more than {MAX_ROWS:,} rows; ask for less")
+                raise self._refusal(error, allowed_s) from error
+        if len(rows) > max_rows:
+            raise ToolError(f"the result has more than {max_rows:,} rows; ask for less")
         return rows
 
     async def query(self, sql: str, parameters: Parameters = ()) -> Rows:
@@ -121,12 +126,12 @@ class Database:
         self._expired = time.monotonic() > self._deadline
         return self._expired
 
-    def _refusal(self, error: Exception) -> ToolError | DataError:
+    def _refusal(self, error: Exception, allowed_s: float) -> ToolError | DataError:
         code = vars(error).get("sqlite_errorcode", 0)  # only SQLite's own errors carry one, Python's wrapper's do not
         if code & 0xFF in _DAMAGED:
             return DataError(self._path, f"damaged database: {error}", next_step="prepare the world again")
         if self._expired:
-            return ToolError(f"the database took longer than {self._timeout_s:g} s; ask for less")
+            return ToolError(f"the database took longer than {allowed_s:g} s; ask for less")
         return ToolError(f"the database refused the request: {str(error)[:200]}")
 
 

@@ -22,9 +22,25 @@ Operation = Callable[[Session, Arguments], Awaitable[dict[str, Any]]]
 
 LABEL = {"type": "string", "description": "Handle of the table to work on, as an earlier result named it."}
 KEY = {"type": "string", "description": "Name of one of the table's columns."}
-VALUE = {"type": ["string", "number", "boolean"], "description": "Value to compare the column with."}
+VALUE = {
+    "type": ["string", "number", "boolean", "null"],
+    "description": "Value to compare the column with; null, with equal_to or not_equal_to, is a missing one.",
+}
 DISTINCT = {"type": "boolean", "default": False, "description": "Leave out repeated and missing values."}
-LIMIT = {"type": "integer", "minimum": 1, "description": "Use only the first so many values."}
+KEY_OR_ROWS = {"type": "string", "description": "Name of one of the table's columns; an empty one to count records."}
+LIMIT = {"type": "integer", "minimum": -1, "default": -1, "description": "Use only the first so many values; -1: all."}
+ARRAY = {
+    "type": ["string", "array"],
+    "items": {"type": ["string", "number", "boolean", "null"]},
+}
+"""A list handle, or the values themselves; a tool says what for."""
+START = {"type": "integer", "minimum": 0, "description": "First character kept, counted from 0."}
+END = {"type": "integer", "minimum": 0, "description": "First character left out again; without it the rest is kept."}
+PATTERN = {
+    "type": "string",
+    "enum": list(operations.DATETIME_PATTERNS),
+    "description": "Which part: year, month, day, hour, minute, second, or weekday (0 is Sunday).",
+}
 
 
 class Declared(NamedTuple):
@@ -74,6 +90,12 @@ def declare(
     return Declared(ToolSpec(name, description, parameters), operation)
 
 
+def limit_of(arguments: Arguments) -> int | None:
+    """The `limit` among a call's arguments; `None` where there is none."""
+    limit = arguments.get("limit", -1)
+    return None if limit < 0 else limit
+
+
 def shared(universes: Sequence[Universe]) -> tuple[Declared, ...]:
     """get_data, concatenate_data, select_unique_values, Calculator."""
     return (_get_data(universes), _CONCATENATE, _UNIQUE, _CALCULATOR)
@@ -86,16 +108,14 @@ def _relations(universes: tuple[Universe, ...]) -> dict[str, Relation]:
 
 def _get_data(universes: Sequence[Universe]) -> Declared:
     listed = "\n".join(f"- {universe.id}: {universe.description}" for universe in universes)
-    identifier = {
-        "type": "string",
-        "enum": [universe.id for universe in universes],
-        "description": "Which data to open.",
-    }
+    names = [universe.id for universe in universes]
+    only = {"default": names[0]} if len(names) == 1 else {}
     return declare(
         "get_data",
         f"Opens a table and gives a handle for it, its number of records and its columns. There is:\n{listed}",
-        {"tool_universe_id": identifier},
-        lambda session, a: operations.get_data(session, a["tool_universe_id"]),
+        {"tool_universe_id": {"type": "string", "enum": names, "description": "Which data to open.", **only}},
+        lambda session, a: operations.get_data(session, a.get("tool_universe_id", names[0])),
+        optional=("tool_universe_id",) if only else (),
     )
 
 
@@ -111,22 +131,18 @@ _CONCATENATE = declare(
 _UNIQUE = declare(
     "select_unique_values",
     "Gives each different value of a list once, in the order of first appearance.",
-    {
-        "unique_array": {
-            "type": ["string", "array"],
-            "items": {"type": ["string", "number", "boolean", "null"]},
-            "description": "Handle of a list, or the values themselves.",
-        }
-    },
+    {"unique_array": {**ARRAY, "description": "Handle of a list, or the values themselves."}},
     lambda session, a: operations.unique(session, a["unique_array"]),
 )
 _OPERAND = {
-    "type": ["number", "string"],
-    "description": "A number, or the handle of a list that holds nothing but one number.",
+    "type": ["number", "string", "array"],
+    "items": {"type": ["number", "string"]},
+    "maxItems": 10_000,
+    "description": "A number, several numbers, or the handle of a list that holds nothing but one number.",
 }
 _CALCULATOR = declare(
     "Calculator",
-    "Calculates with two numbers.",
+    "Calculates with two numbers, or entry by entry with several.",
     {
         "input_1": _OPERAND,
         "input_2": _OPERAND,

@@ -17,6 +17,7 @@ from agentbench.tools.sql.relations import Expression, Relation
 from agentbench.tools.sql.values import Given, brief, comparable, number, shown, text
 
 Result = dict[str, Any]
+Operand = Given | list[Given]
 
 CONDITIONS = {
     "equal_to": "{} = ?",
@@ -28,11 +29,10 @@ CONDITIONS = {
     "contains": r"{} LIKE ? ESCAPE '\'",
     "like": "{} LIKE ?",
 }
+_MISSING = {"equal_to": "{} IS NULL", "not_equal_to": "{} IS NOT NULL"}
 AGGREGATES = {"min": "min({})", "max": "max({})", "sum": "sum({})", "mean": "avg({})", "count": "count({})"}
 AGGREGATIONS = (*AGGREGATES, "std", "argmin", "argmax")
-DATETIME_PARTS = {
-    "year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S", "weekday": "%w"
-}  # fmt: skip
+DATETIME_PATTERNS = ("%Y", "%m", "%d", "%H", "%M", "%S", "%w")
 _MAX_COUNT = 2**30  # substr() takes 32 bits
 _ISO_DATE = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
 
@@ -42,14 +42,18 @@ async def get_data(session: Session, universe: str) -> Result:
     return await session.table("", session.universe(universe))
 
 
-async def filter_data(session: Session, handle: str, key: str, *, condition: str, value: Given) -> Result:
-    """A handle for the rows whose `key` meets the condition.
+async def filter_data(session: Session, handle: str, key: str, *, condition: str, value: Given | None) -> Result:
+    """A handle for the rows whose `key` meets the condition; equal to `None` are those without a value.
 
     Raises:
         ToolError: unknown handle or column, or a value that cannot be compared with the column's.
     """
     relation = session.relation(handle)
     column = relation.column(key)
+    if value is None:
+        if condition not in _MISSING:
+            raise ToolError(f"{condition} needs a value; null goes with {' and '.join(_MISSING)}")
+        return await session.table("filtered", relation.filtered(key, _MISSING[condition]))
     bound: Scalar
     if condition == "contains":
         bound = "%" + text(value).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
@@ -63,9 +67,11 @@ async def sort_data(session: Session, handle: str, key: str, *, ascending: bool)
     return await session.table("sorted", session.relation(handle).sorted(key, ascending))
 
 
-async def truncate(session: Session, handle: str, limit: int) -> Result:
-    """A handle for the first `limit` rows."""
-    return await session.table("truncated", session.relation(handle).limited(_whole(limit)))
+async def truncate(session: Session, values: str | list[Given | None], limit: int) -> Result:
+    """A handle for the first `limit` rows or entries; of an array, the entries themselves."""
+    if isinstance(values, str):
+        return await session.table("truncated", session.relation(values).limited(_whole(limit)))
+    return {"truncated_values": values[: _whole(limit)]}
 
 
 async def retrieve(
@@ -85,12 +91,14 @@ async def aggregate(
 
     `std` is the sample standard deviation. `argmin` and `argmax` give a handle for the rows with the extreme value,
     all of those that tie. `distinct` and `limit` choose the values as in `retrieve`; for argmin and argmax `limit`
-    looks at the first so many rows and `distinct` changes nothing.
+    looks at the first so many rows and `distinct` changes nothing. A count of the column `""` is that of all rows.
 
     Raises:
         ToolError: unknown handle or column, or an operation on numbers where the column holds text.
     """
     relation = session.relation(handle)
+    if operation == "count" and not distinct and key == "" and key not in relation.columns:
+        return {"result": await session.count(relation if limit is None else relation.limited(_whole(limit)))}
     if operation in ("sum", "mean", "std"):
         _demand_numbers(relation, key, operation)
     if operation in ("argmin", "argmax"):
@@ -126,8 +134,10 @@ async def absolute(session: Session, handle: str, key: str) -> Result:
     return await session.table("transformed", relation.transformed(key, positive))
 
 
-async def datetime_part(session: Session, handle: str, key: str, part: str) -> Result:
+async def datetime_part(session: Session, handle: str, key: str, pattern: str) -> Result:
     """A handle for the same rows with a column's ISO 8601 dates replaced by one of their parts, a whole number.
+
+    `pattern` is one of `DATETIME_PATTERNS`: it becomes part of a statement.
 
     Raises:
         ToolError: unknown handle or column, or the column does not hold text.
@@ -135,9 +145,9 @@ async def datetime_part(session: Session, handle: str, key: str, part: str) -> R
     relation = session.relation(handle)
     column = relation.column(key)
     if column.type != "TEXT":
-        raise ToolError(f"{key!r} holds numbers; only text such as 2013-05-31 has a {part}")
+        raise ToolError(f"{key!r} holds numbers; only text such as 2013-05-31 has parts")
     # Unguarded, SQLite reads plain numbers as days of the Julian calendar and 'now' as the current time.
-    template = f"CASE WHEN {{}} GLOB {_ISO_DATE} THEN CAST(strftime('{DATETIME_PARTS[part]}', {{}}) AS INTEGER) END"
+    template = f"CASE WHEN {{}} GLOB {_ISO_DATE} THEN CAST(strftime('{pattern}', {{}}) AS INTEGER) END"
     number_of = Expression("INTEGER", column.applied(template))
     return await session.table("transformed", relation.transformed(key, number_of))
 
@@ -159,13 +169,23 @@ async def unique(session: Session, values: str | list[Given | None]) -> Result:
     return {"unique_values": list({(isinstance(value, bool), value): value for value in values}.values())}
 
 
-async def calculator(session: Session, first: Given, second: Given, *, operation: str) -> Result:
+async def calculator(session: Session, first: Operand, second: Operand, *, operation: str) -> Result:
     """`{"result": …}` of arithmetic on two numbers; a list handle of one entry counts as that number.
 
+    Arrays are worked through entry by entry, and one number goes with all entries of an array.
+
     Raises:
-        ToolError: an input that is no number, or a result that is none.
+        ToolError: an input that is no number, a result that is none, or arrays of different lengths.
     """
-    return {"result": calculate(operation, await _number(session, first), await _number(session, second))}
+    if not isinstance(first, list) and not isinstance(second, list):
+        return {"result": calculate(operation, await _number(session, first), await _number(session, second))}
+    firsts, seconds = (value if isinstance(value, list) else [value] for value in (first, second))
+    if len(firsts) != len(seconds) and 1 not in (len(firsts), len(seconds)):
+        raise ToolError(f"arrays of {len(firsts)} and {len(seconds)} entries do not go together")
+    pairs = max(len(firsts), len(seconds)) if firsts and seconds else 0
+    left = [await _number(session, value) for value in firsts]
+    right = [await _number(session, value) for value in seconds]
+    return {"result": [calculate(operation, left[i % len(left)], right[i % len(right)]) for i in range(pairs)]}
 
 
 def _column(relation: Relation, key: str, *, distinct: bool, limit: int | None) -> Relation:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from agentbench.config.env import ToolContract
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
 from agentbench.tools.sql import operations
 from agentbench.tools.sql.database import Database
-from agentbench.tools.sql.handle_tools import DISTINCT, KEY, LABEL, VALUE, Declared, declare, episode_tools, shared
+from agentbench.tools.sql.handle_tools import (
+    ARRAY,
+    DISTINCT,
+    END,
+    KEY,
+    KEY_OR_ROWS,
+    LABEL,
+    PATTERN,
+    START,
+    VALUE,
+    Declared,
+    declare,
+    episode_tools,
+    shared,
+)
 from agentbench.tools.sql.handles import Session
+from agentbench.tools.sql.names import getter_name
 from agentbench.tools.sql.spec import Column, Universe
-
-MAX_NAME_CHARS = 64
-"""Longest tool name that model servers accept."""
+from agentbench.tools.sql.vakra.tools import vakra_selection_tools
 
 _CONDITIONS = {
     "equal_to": "is the value",
@@ -41,14 +54,21 @@ _FIGURES = {
 _COLUMN = {"data_label": LABEL, "key_name": KEY}
 
 
-def selection_tools(database: Database, universes: Sequence[Universe], shown_values: int) -> tuple[Tool, ...]:
+def selection_tools(
+    database: Database,
+    universes: Sequence[Universe],
+    shown_values: int,
+    contract: ToolContract = ToolContract.STRICT,
+) -> tuple[Tool, ...]:
     """The selection tools of one episode. Handles live as long as the tools; declarations are made once.
 
-    Lists of more than `shown_values` values come back as a handle.
+    Lists of more than `shown_values` values come back as a handle; under the VAKRA contract getters give all values.
 
     Raises:
         PreflightError: a universe declares a column of an unknown type.
     """
+    if contract is ToolContract.VAKRA:
+        return vakra_selection_tools(database, universes)
     return episode_tools(_declared(tuple(universes)), database, universes, shown_values)
 
 
@@ -64,14 +84,14 @@ def _declared(universes: tuple[Universe, ...]) -> tuple[Declared, ...]:
         *_TRANSFORMS,
         *others,
     )
-    taken = {declared.spec.name for declared in generic}
-    return (*generic, *_getters(universes, taken))
+    return (*generic, *_getters(universes))
 
 
 def _select(condition: str, meaning: str) -> Declared:
     return declare(
         f"select_data_{condition}",
-        f"Keeps the records of a table whose column {meaning}. Records without a value are left out.",
+        f"Keeps the records of a table whose column {meaning}. Records without a value are left out, unless "
+        "the value is null.",
         {**_COLUMN, "value": VALUE},
         lambda session, a: operations.filter_data(
             session, a["data_label"], a["key_name"], condition=condition, value=a["value"]
@@ -91,32 +111,30 @@ def _sort(direction: str, first: str) -> Declared:
 
 
 def _compute(operation: str, description: str) -> Declared:
-    counts = operation == "count"
+    key = KEY_OR_ROWS if operation == "count" else KEY
     return declare(
         f"compute_data_{operation}",
         description,
-        {**_COLUMN, "distinct": DISTINCT} if counts else _COLUMN,
+        {"data_label": LABEL, "key_name": key, "distinct": DISTINCT},
         lambda session, a: operations.aggregate(
             session, a["data_label"], a["key_name"], operation=operation, distinct=a.get("distinct", False)
         ),
-        optional=("distinct",) if counts else (),
+        optional=("distinct",),
     )
 
 
-_START = {"type": "integer", "minimum": 0, "description": "First character kept, counted from 0."}
-_END = {"type": "integer", "minimum": 0, "description": "First character left out again; without it the rest is kept."}
 _TRANSFORMS = (
     declare(
         "transform_data_to_substring",
         "Replaces the texts of a column by a part of each.",
-        {**_COLUMN, "start": _START, "end": _END},
+        {**_COLUMN, "start_index": START, "end_index": END},
         lambda session, a: operations.substring(
-            session, a["data_label"], a["key_name"], start=a["start"], end=a.get("end")
+            session, a["data_label"], a["key_name"], start=a["start_index"], end=a.get("end_index")
         ),
-        optional=("end",),
+        optional=("end_index",),
     ),
     declare(
-        "transform_data_to_absolute",
+        "transform_data_to_absolute_value",
         "Drops the sign of the numbers of a column.",
         _COLUMN,
         lambda session, a: operations.absolute(session, a["data_label"], a["key_name"]),
@@ -124,40 +142,27 @@ _TRANSFORMS = (
     declare(
         "transform_data_to_datetime_part",
         "Replaces the dates of a column, such as 2013-05-31, by one of their parts.",
-        {
-            **_COLUMN,
-            "datetime_part": {
-                "type": "string",
-                "enum": list(operations.DATETIME_PARTS),
-                "description": "Which part.",
-            },
-        },
-        lambda session, a: operations.datetime_part(session, a["data_label"], a["key_name"], a["datetime_part"]),
+        {**_COLUMN, "datetime_pattern": PATTERN},
+        lambda session, a: operations.datetime_part(session, a["data_label"], a["key_name"], a["datetime_pattern"]),
     ),
     declare(
         "truncate",
         "Keeps the first records of a table, or the first entries of a list.",
         {
-            "data_label": LABEL,
-            "limit": {"type": "integer", "minimum": 1, "description": "How many are kept."},
+            "truncate_array": {**ARRAY, "description": "Handle of a table or list, or the values themselves."},
+            "n": {"type": "integer", "minimum": 0, "description": "How many are kept."},
         },
-        lambda session, a: operations.truncate(session, a["data_label"], a["limit"]),
+        lambda session, a: operations.truncate(session, a["truncate_array"], a["n"]),
     ),
 )
 
 
-def _getters(universes: tuple[Universe, ...], taken: set[str]) -> list[Declared]:
+def _getters(universes: tuple[Universe, ...]) -> list[Declared]:
     """One getter per tool name; columns whose names look alike as tool names share one."""
     columns: dict[str, dict[str, Column]] = {}
     for column in (column for universe in universes for column in universe.columns):
-        columns.setdefault(_getter_name(column.name, taken), {}).setdefault(column.name, column)
+        columns.setdefault(getter_name(column.name), {}).setdefault(column.name, column)
     return [_getter(name, alike) for name, alike in columns.items()]
-
-
-def _getter_name(column: str, taken: set[str]) -> str:
-    slug = re.sub(r"[^a-zA-Z0-9]+", "_", column).strip("_")
-    name = f"get_{slug or column.encode().hex()}"[:MAX_NAME_CHARS]
-    return f"{name[: MAX_NAME_CHARS - 7]}_values" if name in taken else name
 
 
 def _getter(name: str, alike: dict[str, Column]) -> Declared:

@@ -6,33 +6,47 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from agentbench.config.env import ToolContract
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
 from agentbench.tools.sql import operations
 from agentbench.tools.sql.database import Database
 from agentbench.tools.sql.handle_tools import (
     DISTINCT,
+    END,
     KEY,
+    KEY_OR_ROWS,
     LABEL,
     LIMIT,
+    PATTERN,
+    START,
     VALUE,
     Declared,
     declare,
     episode_tools,
+    limit_of,
     shared,
 )
 from agentbench.tools.sql.handles import Session
 from agentbench.tools.sql.spec import Universe
+from agentbench.tools.sql.vakra.tools import vakra_slot_filling_tools
 
 
-def slot_filling_tools(database: Database, universes: Sequence[Universe], shown_values: int) -> tuple[Tool, ...]:
+def slot_filling_tools(
+    database: Database,
+    universes: Sequence[Universe],
+    shown_values: int,
+    contract: ToolContract = ToolContract.STRICT,
+) -> tuple[Tool, ...]:
     """The slot_filling tools of one episode. Handles live as long as the tools; declarations are made once.
 
-    Lists of more than `shown_values` values come back as a handle.
+    Lists of more than `shown_values` values come back as a handle; under the VAKRA contract every list does.
 
     Raises:
         PreflightError: a universe declares a column of an unknown type.
     """
+    if contract is ToolContract.VAKRA:
+        return vakra_slot_filling_tools(database, universes)
     return episode_tools(_declared(tuple(universes)), database, universes, shown_values)
 
 
@@ -48,19 +62,20 @@ async def _transform(session: Session, arguments: dict[str, Any]) -> dict[str, A
     match arguments["operation_type"]:
         case "substring":
             return await operations.substring(
-                session, label, key, start=options.get("start", 0), end=options.get("end")
+                session, label, key, start=options.get("start_index", 0), end=options.get("end_index")
             )
         case "datetime":
-            if "part" not in options:
-                raise ToolError('operation_type "datetime" needs operation_args such as {"part": "year"}')
-            return await operations.datetime_part(session, label, key, options["part"])
+            if "pattern" not in options:
+                raise ToolError('operation_type "datetime" needs operation_args such as {"pattern": "%Y"}')
+            return await operations.datetime_part(session, label, key, options["pattern"])
         case _:
             return await operations.absolute(session, label, key)
 
 
 _FILTER = declare(
     "filter_data",
-    "Keeps the records of a table whose column meets a condition. Records without a value never meet one.",
+    "Keeps the records of a table whose column meets a condition. Records without a value only meet that of equality "
+    "with null.",
     {
         "data_label": LABEL,
         "key_name": KEY,
@@ -100,7 +115,7 @@ _AGGREGATE = declare(
             "enum": list(operations.AGGREGATIONS),
             "description": "Which figure.",
         },
-        "key_name": KEY,
+        "key_name": KEY_OR_ROWS,
         "distinct": DISTINCT,
         "limit": LIMIT,
     },
@@ -110,7 +125,7 @@ _AGGREGATE = declare(
         a["key_name"],
         operation=a["aggregation_operation"],
         distinct=a.get("distinct", False),
-        limit=a.get("limit"),
+        limit=limit_of(a),
     ),
     optional=("distinct", "limit"),
 )
@@ -119,7 +134,7 @@ _RETRIEVE = declare(
     "Gives the values of a column in the order of the table; a long list comes back as a handle.",
     {"data_label": LABEL, "key_name": KEY, "distinct": DISTINCT, "limit": LIMIT},
     lambda session, a: operations.retrieve(
-        session, a["data_label"], a["key_name"], distinct=a.get("distinct", False), limit=a.get("limit")
+        session, a["data_label"], a["key_name"], distinct=a.get("distinct", False), limit=limit_of(a)
     ),
     optional=("distinct", "limit"),
 )
@@ -133,11 +148,11 @@ _TRANSFORM = declare(
         "operation_type": {"type": "string", "enum": ["substring", "abs", "datetime"], "description": "What is done."},
         "operation_args": {
             "type": "object",
-            "description": "For substring: start, end. For datetime: part. For abs: nothing.",
+            "description": "For substring: start_index, end_index. For datetime: pattern. For abs: nothing.",
             "properties": {
-                "start": {"type": "integer", "minimum": 0, "description": "First character kept, counted from 0."},
-                "end": {"type": "integer", "minimum": 0, "description": "First character left out again."},
-                "part": {"type": "string", "enum": list(operations.DATETIME_PARTS), "description": "Which part."},
+                "start_index": START,
+                "end_index": END,
+                "pattern": PATTERN,
             },
             "additionalProperties": False,
         },

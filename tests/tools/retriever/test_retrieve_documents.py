@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agentbench.errors import ToolError
+from agentbench.errors import RetrieverError, ToolError
 from agentbench.tools import Tool
-from agentbench.tools.retriever import Collection, Document
+from agentbench.tools.retriever import Collection, Document, Hit
 from agentbench.tools.retriever.bm25 import Bm25Retriever, build_index
 from agentbench.tools.retriever.retrieve_documents import retrieve_documents_tool
 from agentbench.types import ToolKind
@@ -28,7 +28,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
     return retrieve_documents_tool(retrievers, COLLECTIONS, 1)
 
 
-def results(tool: Tool, **arguments: str) -> list[Any]:
+def results(tool: Tool, **arguments: object) -> list[Any]:
     found: list[Any] = json.loads(asyncio.run(tool.call(arguments)).text)["results"]
     return found
 
@@ -63,3 +63,29 @@ def test_a_collection_that_is_not_offered_is_a_tool_error(tool: Tool) -> None:
 def test_a_missing_retriever_is_found_when_the_tool_is_made(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="metals"):
         retrieve_documents_tool({}, COLLECTIONS, 1)
+
+
+def test_an_agent_may_set_the_number_of_documents_where_that_is_exposed(tmp_path: Path) -> None:
+    build_index(tmp_path / "index", METALS)
+    tool = retrieve_documents_tool({"metals": Bm25Retriever(tmp_path / "index")}, COLLECTIONS[:1], 1, expose_top_k=True)
+    schema = tool.spec.parameters["properties"]["top_k"]
+    assert (schema["type"], schema["minimum"], schema["maximum"], schema["default"]) == ("integer", 1, 100, 1)
+    assert "top_k" not in tool.spec.parameters["required"]
+    assert [len(results(tool, collection="metals", query="rusts", **more)) for more in ({}, {"top_k": 2})] == [1, 2]
+    # JSON Schema takes 2.0 for an integer
+    assert len(results(tool, collection="metals", query="rusts", top_k=2.0)) == 2
+
+
+def test_an_agent_cannot_set_it_otherwise(tool: Tool) -> None:
+    assert set(tool.spec.parameters["properties"]) == {"collection", "query"}
+
+
+class Dead:
+    async def search(self, query: str, top_k: int) -> tuple[Hit, ...]:
+        raise RetrieverError("the server is gone")
+
+
+def test_a_dead_engine_is_no_message_for_the_agent() -> None:
+    tool = retrieve_documents_tool({"metals": Dead(), "plays": Dead()}, COLLECTIONS, 1)
+    with pytest.raises(RetrieverError, match="the server is gone"):
+        results(tool, collection="metals", query="rust")

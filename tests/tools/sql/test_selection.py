@@ -14,10 +14,10 @@ CONDITIONS += ["less_than_equal_to", "contains", "like"]
 GENERIC = ["get_data", *(f"select_data_{condition}" for condition in CONDITIONS)]
 GENERIC += ["sort_data_ascending", "sort_data_descending"]
 GENERIC += [f"compute_data_{figure}" for figure in ("min", "max", "sum", "mean", "count", "std", "argmin", "argmax")]
-GENERIC += [f"transform_data_to_{what}" for what in ("substring", "absolute", "datetime_part")]
+GENERIC += [f"transform_data_to_{what}" for what in ("substring", "absolute_value", "datetime_part")]
 GENERIC += ["truncate", "concatenate_data", "select_unique_values", "Calculator"]
 COLUMNS = ["title", "director", "year", "rating", "premiere", "balance", "studio", "country"]
-GETTERS = [f"get_{column}" for column in COLUMNS]
+GETTERS = [f"get_{column}s" for column in COLUMNS]
 TITLE = {"data_label": "films_1", "key_name": "title"}
 BALANCE = {"data_label": "films_1", "key_name": "balance"}
 
@@ -26,9 +26,8 @@ def test_slots_stand_in_the_names_and_each_column_has_one_getter(selects: Any) -
     assert list(selects.tools) == [*GENERIC, *GETTERS]
     properties = {name: list(tool.spec.parameters["properties"]) for name, tool in selects.tools.items()}
     assert properties["select_data_like"] == ["data_label", "key_name", "value"]
-    assert properties["compute_data_mean"] == ["data_label", "key_name"]
-    assert properties["compute_data_count"] == ["data_label", "key_name", "distinct"]
-    assert properties["get_title"] == ["data_label"]
+    assert properties["compute_data_mean"] == ["data_label", "key_name", "distinct"]
+    assert properties["get_titles"] == ["data_label"]
 
 
 @pytest.mark.parametrize(
@@ -59,37 +58,37 @@ def test_each_figure_has_its_tool(selects: Any) -> None:
 
 def test_the_first_records_after_sorting_are_the_top_ones(selects: Any) -> None:
     selects("sort_data_descending", **BALANCE)
-    selects("truncate", data_label="sorted_films_2", limit=2)
-    assert selects("get_title", data_label="truncated_films_3") == {"title": ["Flight", "Contact"]}
+    selects("truncate", truncate_array="sorted_films_2", n=2)
+    assert selects("get_titles", data_label="truncated_films_3") == {"title": ["Flight", "Contact"]}
     assert selects("compute_data_sum", data_label="truncated_films_3", key_name="balance") == {"result": 210}
 
 
 def test_conditions_on_a_truncated_table_only_see_its_records(selects: Any) -> None:
     selects("sort_data_ascending", **BALANCE)
-    selects("truncate", data_label="sorted_films_2", limit=2)
+    selects("truncate", truncate_array="sorted_films_2", n=2)
     late = {"data_label": "truncated_films_3", "key_name": "year", "value": 2000}
     assert selects("select_data_greater_than", **late)["num_records"] == 1
     selects("sort_data_descending", data_label="truncated_films_3", key_name="year")
-    assert selects("get_title", data_label="sorted_films_5") == {"title": ["100% _Solo_", "Delicatessen"]}
+    assert selects("get_titles", data_label="sorted_films_5") == {"title": ["100% _Solo_", "Delicatessen"]}
 
 
 def test_the_extreme_records_can_be_read_by_getters(selects: Any) -> None:
     extreme = selects("compute_data_argmin", **BALANCE)["handle"]
-    assert selects("get_director", data_label=extreme) == {"director": ["Howard"]}
+    assert selects("get_directors", data_label=extreme) == {"director": ["Howard"]}
 
 
 def test_a_getter_gives_different_values_and_a_handle_where_they_are_many(selects: Any) -> None:
-    assert selects("get_director", data_label="films_1") == {"director": ["Jeunet", "Zemeckis", "Howard"]}
-    listed = selects("get_title", data_label="films_1")
+    assert selects("get_directors", data_label="films_1") == {"director": ["Jeunet", "Zemeckis", "Howard"]}
+    listed = selects("get_titles", data_label="films_1")
     assert (listed["handle"], listed["num_records"]) == ("title_values_2", 5)
     with pytest.raises(ToolError, match=r"films_1 has no column 'studio'\. There is: title, director"):
-        selects("get_studio", data_label="films_1")
+        selects("get_studios", data_label="films_1")
 
 
 def test_transformations_have_their_tools(selects: Any) -> None:
-    selects("transform_data_to_substring", **TITLE, start=0, end=2)
-    selects("transform_data_to_absolute", **BALANCE)
-    selects("transform_data_to_datetime_part", data_label="films_1", key_name="premiere", datetime_part="month")
+    selects("transform_data_to_substring", **TITLE, start_index=0, end_index=2)
+    selects("transform_data_to_absolute_value", **BALANCE)
+    selects("transform_data_to_datetime_part", data_label="films_1", key_name="premiere", datetime_pattern="%m")
     assert selects("compute_data_max", data_label="transformed_films_2", key_name="title") == {"result": "Fl"}
     assert selects("compute_data_min", data_label="transformed_films_3", key_name="balance") == {"result": 4}
     assert selects("compute_data_max", data_label="transformed_films_4", key_name="premiere") == {"result": 10}
@@ -100,4 +99,9 @@ def test_odd_column_names_get_usable_getters_that_are_not_mistaken_for_other_too
     columns = tuple(Column(name, "TEXT", "some text", '"films"."title"') for name in names)
     tools = selection_tools(database, (Universe("films", "Films.", '"films"', columns),), 3)
     getters = [tool.spec.name for tool in tools][len(GENERIC) :]
-    assert getters == ["get_data_values", "get_Box_Office", "get_e59bbd", "get_a_b", "get_" + "x" * 60]
+    assert getters == ["get_datas", "get_Box_Offices", "get_e59bbds", "get_a_bs", "get_" + "x" * 59 + "s"]
+
+
+def test_arrays_and_whole_tables_are_truncated_alike(selects: Any) -> None:
+    assert selects("truncate", truncate_array=["b", "a", None], n=2) == {"truncated_values": ["b", "a"]}
+    assert selects("truncate", truncate_array="films_1", n=0)["num_records"] == 0

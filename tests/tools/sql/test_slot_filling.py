@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -189,12 +191,12 @@ def test_a_long_list_can_be_sorted_filtered_and_aggregated(slots: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "operation", "options", "values"),
     [
-        ("title", "substring", {"start": 0, "end": 3}, ["Amé", "Del", "Con"]),
-        ("title", "substring", {"start": 4}, ["ie", "catessen", "act"]),
-        ("title", "substring", {"start": 3, "end": 1}, ["", "", ""]),
+        ("title", "substring", {"start_index": 0, "end_index": 3}, ["Amé", "Del", "Con"]),
+        ("title", "substring", {"start_index": 4}, ["ie", "catessen", "act"]),
+        ("title", "substring", {"start_index": 3, "end_index": 1}, ["", "", ""]),
         ("balance", "abs", {}, [60, 4, 80]),
-        ("premiere", "datetime", {"part": "year"}, [2001, 1991, 1997]),
-        ("premiere", "datetime", {"part": "weekday"}, [3, 3, 5]),  # two Wednesdays and a Friday, Sunday being 0
+        ("premiere", "datetime", {"pattern": "%Y"}, [2001, 1991, 1997]),
+        ("premiere", "datetime", {"pattern": "%w"}, [3, 3, 5]),  # two Wednesdays and a Friday, Sunday being 0
     ],
 )
 def test_each_transformation_replaces_the_column(
@@ -206,7 +208,7 @@ def test_each_transformation_replaces_the_column(
 
 
 def test_what_is_no_date_has_no_parts(slots: Any) -> None:
-    year = {"operation_type": "datetime", "operation_args": {"part": "hour"}}
+    year = {"operation_type": "datetime", "operation_args": {"pattern": "%H"}}
     slots("transform_data", data_label="films_1", key_name="premiere", **year)
     slots("filter_data", data_label="transformed_films_2", key_name="premiere", value=20, condition="equal_to")
     assert titles(slots, "filtered_films_3") == ["Flight"]
@@ -215,7 +217,7 @@ def test_what_is_no_date_has_no_parts(slots: Any) -> None:
 
 
 def test_a_transformed_column_is_filtered_sorted_and_told_apart_by_its_new_values(slots: Any) -> None:
-    cut = {"operation_type": "substring", "operation_args": {"end": 1}}
+    cut = {"operation_type": "substring", "operation_args": {"end_index": 1}}
     slots("transform_data", data_label="films_1", key_name="director", **cut)
     unique = {"data_label": "transformed_films_2", "key_name": "director", "distinct": True}
     assert slots("retrieve_data", **unique) == {"director": ["J", "Z", "H"]}
@@ -227,7 +229,7 @@ def test_a_transformed_column_is_filtered_sorted_and_told_apart_by_its_new_value
 
 def test_a_sort_made_before_a_transformation_still_holds_inside_a_limit(slots: Any) -> None:
     slots("sort_data", data_label="films_1", key_name="title", ascending=True)
-    cut = {"operation_type": "substring", "operation_args": {"start": 3}}
+    cut = {"operation_type": "substring", "operation_args": {"start_index": 3}}
     slots("transform_data", data_label="sorted_films_2", key_name="title", **cut)
     first_two = {"data_label": "transformed_films_3", "key_name": "title", "limit": 2, "aggregation_operation": "max"}
     # by full titles the first two are "100% _Solo_" and "Amélie", cut to "% _Solo_" and "lie"
@@ -329,3 +331,45 @@ def test_a_column_of_an_unknown_type_is_found_before_the_first_episode(database:
     odd = Universe("films", "Films.", '"films"', (Column("title", "STRING", "", '"films"."title"'),))
     with pytest.raises(PreflightError, match="column 'title': type 'STRING' is none of TEXT, INTEGER, REAL"):
         slot_filling_tools(database, (odd,), 3)
+
+
+def test_missing_values_are_found_by_null(slots: Any) -> None:
+    missing = {"data_label": "films_1", "key_name": "rating", "value": None}
+    assert titles(slots, slots("filter_data", **missing, condition="equal_to")["handle"]) == ["Flight"]
+    assert slots("filter_data", **missing, condition="not_equal_to")["num_records"] == 4
+    with pytest.raises(ToolError, match="less_than needs a value; null goes with equal_to and not_equal_to"):
+        slots("filter_data", **missing, condition="less_than")
+
+
+def test_an_empty_key_counts_records_and_a_limit_of_minus_one_is_none(slots: Any) -> None:
+    count = {"data_label": "films_1", "aggregation_operation": "count"}
+    assert slots("aggregate_data", **count, key_name="", limit=-1) == {"result": 5}
+    assert slots("aggregate_data", **count, key_name="", limit=2) == {"result": 2}
+    assert slots("aggregate_data", **count, key_name="rating", limit=-1) == {"result": 4}
+    with pytest.raises(ToolError, match="no column ''"):
+        slots("aggregate_data", data_label="films_1", aggregation_operation="max", key_name="")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "operation", "result"),
+    [
+        ([1, 2, 3], 2, "multiply", [2, 4, 6]),
+        (6, ["2", 4], "divide", [3.0, 1.5]),
+        ([6, 8], [3, -4], "divide", [2.0, -2.0]),
+    ],
+)
+def test_arrays_are_calculated_entry_by_entry(
+    slots: Any, first: Any, second: Any, operation: str, result: list[float]
+) -> None:
+    assert slots("Calculator", input_1=first, input_2=second, operation=operation) == {"result": result}
+
+
+def test_arrays_of_different_lengths_are_refused(slots: Any) -> None:
+    with pytest.raises(ToolError, match="arrays of 2 and 3 entries do not go together"):
+        slots("Calculator", input_1=[1, 2], input_2=[1, 2, 3], operation="add")
+
+
+def test_the_only_universe_need_not_be_named(database: Database, universes: Any) -> None:
+    (get_data, *_) = slot_filling_tools(database, universes[:1], 3)
+    assert json.loads(asyncio.run(get_data.call({})).text)["handle"] == "films_1"
+    assert get_data.spec.parameters["required"] == []

@@ -1,0 +1,90 @@
+"""The table at the end of a sweep: one row per job, its settings and its success with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.table import Table
+
+from agentbench.app import Job
+from agentbench.episodes.rates import Rate
+from agentbench.episodes.summary import SUMMARY
+from agentbench.episodes.table import percent
+from agentbench.types import record
+
+SWEEP = "sweep.json"
+
+
+@record
+class Outcome:
+    """What came of one job."""
+
+    settings: dict[str, str]
+    """Overrides by key."""
+    folder: str
+    """Name of the job's folder within the sweep's."""
+    success: Rate | None
+    """`None` where the job wrote no summary."""
+    expert_share: float | None
+    steps: int
+    problem: str
+    """What stopped it; empty where nothing did."""
+
+
+def sum_up(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
+    """Outcomes of all jobs, also written as `sweep.json` beside their folders.
+
+    Raises:
+        OSError: that file cannot be written.
+    """
+    outcomes = tuple(_outcome(job) for job in jobs)
+    for folder in {job.folder.parent for job in jobs}:
+        (folder / SWEEP).write_bytes(orjson.dumps(outcomes, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return outcomes
+
+
+def sweep_table(outcomes: Sequence[Outcome]) -> Table:
+    """One row per job; settings that all jobs share stand in the title."""
+    keys = list(dict.fromkeys(key for outcome in outcomes for key in outcome.settings))
+    varied = [key for key in keys if len({outcome.settings.get(key) for outcome in outcomes}) > 1]
+    shared = [f"{key}={outcomes[0].settings[key]}" for key in keys if key not in varied]
+    table = Table(title=" ".join(shared) or None, title_justify="left")
+    for key in varied:
+        table.add_column(key)
+    for heading in ("n", "solved", "rate", "95 % interval", "expert", "steps"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for outcome in outcomes:
+        table.add_row(*(outcome.settings.get(key, "") for key in varied), *_cells(outcome), outcome.problem)
+    return table
+
+
+def _outcome(job: Job) -> Outcome:
+    settings = dict(text.lstrip("+").split("=", 1) for text in job.overrides if "=" in text)
+    found = _read(job.folder / SUMMARY)
+    if found is None:
+        return Outcome(settings, job.folder.name, None, None, 0, job.problem)
+    share = found["expert_assistance"]["tracker"]["expert_share"]
+    return Outcome(settings, job.folder.name, Rate(**found["success"]), share, found["total_time_steps"], job.problem)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return orjson.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    rate = outcome.success
+    if rate is None:
+        return ("–",) * 6
+    interval = f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %"
+    return (
+        str(rate.n),
+        str(rate.count),
+        percent(rate.rate),
+        interval,
+        percent(outcome.expert_share),
+        str(outcome.steps),
+    )
