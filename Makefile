@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench-tools
+.PHONY: help setup demo test test-slow check format bench-tools bench-env bench-scale bench-retrieval
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -51,3 +51,12 @@ format: setup  ## Put format and import order right
 
 bench-tools: setup  ## Measure the CPU time of one tool call
 	@$(PY) experiments/bench_tools.py
+
+bench-env: setup  ## Compare a step of the environment with the way a peer does it
+	@$(PY) experiments/bench_env.py
+
+bench-scale: setup  ## Measure a domain with 300 tools and 10 collections
+	@$(PY) experiments/bench_scale.py
+
+bench-retrieval: setup  ## Measure recall of the retrievers, where ../shared/data/rag is there
+	@$(PY) experiments/bench_retrieval.py

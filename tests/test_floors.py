@@ -29,7 +29,7 @@ ENTRY_FLOOR = len(FLOORS) - 1
 
 HEAVY = {
     *("torch", "transformers", "trl", "peft", "vllm", "datasets"),
-    *("wandb", "elasticsearch", "deepspeed", "accelerate"),
+    *("wandb", "elasticsearch", "deepspeed", "accelerate", "mcp", "mcp_types", "uvicorn", "starlette"),
 }
 MAY_BE_HEAVY = ("training/", "llm/hf")
 """Beginnings of files that may load heavy packages; nothing else may load these files."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TAGS = ("kind", "transport")
+"""Keys that tell the members of a union apart."""
+
 
 def load(config: DictConfig | Mapping[str, Any], schema: type[T]) -> T:
     """The configuration as an instance of a schema dataclass.
@@ -113,13 +116,14 @@ def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) ->
         case "union_tag_invalid" | "enum" | "literal_error":
             return _wrong_choice(key, error)
         case "union_tag_not_found":
-            return f"{key}.kind: required, it says which kind of {key} is meant"
+            tag = error["ctx"]["discriminator"].strip("'") if "ctx" in error else "kind"
+            return f"{key}.{tag}: required, it says which kind of {key} is meant"
         case "tuple_type":
             advice = f"; write {key}=[{value}]" if isinstance(value, str) else ""
             return f"{key}: must be a list, got {_shown(value)}{advice}"
         case "string_type" if isinstance(value, int | float):
             return f"""{key}: must be text, got {value!r}; quote it: {key}="'{value}'\""""
-        case "dataclass_type":
+        case "dataclass_type" | "model_attributes_type":
             return f"{key}: must be a group of keys ({key}.…=), got {_shown(value)}"
         case _:
             demand = error["msg"].replace("Input should be", "must be").split(", ")[0]
@@ -135,7 +139,7 @@ def _dotted(data: dict[str, Any], location: tuple[int | str, ...]) -> str:
     node: Any = data
     parts: list[str] = []
     for part in location:
-        if isinstance(node, Mapping) and part not in node and node.get("kind") == part:
+        if isinstance(node, Mapping) and part not in node and part in (node.get(tag) for tag in _TAGS):
             continue
         parts.append(str(part))
         match node:
@@ -153,7 +157,7 @@ def _wrong_choice(key: str, error: ErrorDetails) -> str:
     tagged = error["type"] == "union_tag_invalid"
     value = context["tag"] if tagged else error["input"]
     choices = re.findall(r"'([^']*)'", context["expected_tags" if tagged else "expected"])
-    place = f"{key}.kind" if tagged else key
+    place = f"{key}.{context['discriminator'].strip(chr(39))}" if tagged else key
     return f"{place}: {value!r} is none of {', '.join(choices)}{did_you_mean(str(value), choices)}"
 
 

@@ -92,7 +92,7 @@ class ElasticsearchRetriever:
     password_env: str = "ELASTICSEARCH_PASSWORD"
     """Name of the environment variable (or line in `.env`) with the user's password; never a value here."""
     ca_certs: Path | None = None
-    """PEM file of the authority that signed the server's certificate. Off: the system's authorities."""
+    """PEM file of the authority that signed the server's certificate. Off: the well-known ones."""
     index_prefix: str = "agentbench"
     """Indexes are named `<prefix>-<collection>-<hash of its documents>`."""
     create_missing: bool = True

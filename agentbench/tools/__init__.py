@@ -1,4 +1,8 @@
-"""Tools: what an agent can do. Each has a spec and answers calls; nothing but `ToolError` leaves one."""
+"""Tools: what an agent can do. Each has a spec and answers calls.
+
+Nothing leaves one but `ToolError`, which the agent gets to read, and the failures of what stands behind a tool
+(`RetrieverError`, `ToolServerError`, `DataError`), which end the episode and are no fault of the agent's.
+"""
 
 from __future__ import annotations
 

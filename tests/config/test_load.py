@@ -17,7 +17,9 @@ CHAT = {"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "name": "m"}
 
 def rollout(**changes: Any) -> dict[str, Any]:
     """The smallest right configuration of a rollout, with changes."""
-    parts = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "agent": {}, "env": {}, "retriever": {}}
+    parts = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "agent": {}, "retriever": {"kind": "bm25"}}
+    if isinstance(changes.get("env", {}), dict):
+        changes["env"] = {"kind": "m3", **changes.get("env", {})}
     return {**parts, "expert_mode": {"kind": "none"}, "tasks": {}, "rewards": {}, "cache_dir": "cache", **changes}
 
 
@@ -56,6 +58,18 @@ def test_every_problem_is_told_at_once() -> None:
         ({"env": {"worlds": "films"}}, "env.worlds: must be a list, got 'films'; write env.worlds=[films]"),
         ({"env": {"worlds": [["a"]]}}, "env.worlds.0: must be a valid string, got ['a']"),
         ({"env": 3}, "env: must be a group of keys (env.…=), got 3"),
+        (
+            {"env": {"kind": "mcp", "servers": {"a": {"url": "http://x"}}}, "tasks": {"file": "t"}},
+            "env.servers.a.transport: required, it says which kind of env.servers.a is meant",
+        ),
+        (
+            {"env": {"kind": "mcp", "servers": {"a": {"transport": "http", "url": 3}}}, "tasks": {"file": "t"}},
+            """env.servers.a.url: must be text, got 3; quote it: env.servers.a.url="'3'\"""",
+        ),
+        (
+            {"env": {"kind": "mcp", "servers": {"a": {"transport": "htp"}}}, "tasks": {"file": "t"}},
+            "env.servers.a.transport: 'htp' is none of stdio, http, did you mean 'http'?",
+        ),
         ({"concurrency": None}, "concurrency: required, e.g. concurrency=…"),
         ({"tasks": {"limit": 0}}, "tasks.limit: must be greater than or equal to 1, got 0"),
         (
@@ -140,8 +154,11 @@ def test_words_that_only_resemble_secrets_are_no_secrets() -> None:
 
 
 def test_schemas_are_told_apart() -> None:
-    assert load({"env": {}, "retriever": {}, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig).seed == 0
-    assert problems(DoctorConfig)[0] == "model: unknown key"
+    retriever = {"kind": "bm25"}
+    assert (
+        load({"env": {}, "retriever": retriever, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig).seed == 0
+    )
+    assert problems(DoctorConfig)[0] == "expert_mode: unknown key"
 
 
 def test_loading_needs_no_heavy_package() -> None:

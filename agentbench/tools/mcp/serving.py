@@ -88,20 +88,23 @@ async def serve_http(servers: Mapping[str, Server[Any]], listening: socket.socke
     from starlette.applications import Starlette
 
     security = _security(host)
-    async with AsyncExitStack() as sessions:
-        routes = []
-        for name, server in servers.items():
-            app = server.streamable_http_app(streamable_http_path=f"/mcp/{name}", transport_security=security)
-            routes += app.routes
-            await sessions.enter_async_context(server.session_manager.run())
-        web = _web_server(Starlette(routes=routes))
-        serving = asyncio.create_task(web.serve(sockets=[listening]))
-        try:
-            await asyncio.shield(serving)
-        finally:
-            await sessions.aclose()
-            web.should_exit = True
-            await asyncio.wait({serving})
+    routes = [
+        route
+        for name, server in servers.items()
+        for route in server.streamable_http_app(streamable_http_path=f"/mcp/{name}", transport_security=security).routes
+    ]
+    web = _web_server(Starlette(routes=routes))
+    serving: set[asyncio.Task[None]] = set()
+    try:
+        async with AsyncExitStack() as sessions:
+            for server in servers.values():
+                await sessions.enter_async_context(server.session_manager.run())
+            serving.add(asyncio.create_task(web.serve(sockets=[listening])))
+            await asyncio.shield(*serving)
+    finally:  # sessions are over: no stream is left that a client holds open
+        web.should_exit = True
+        if serving:
+            await asyncio.wait(serving)
 
 
 def _web_server(app: Starlette) -> uvicorn.Server:

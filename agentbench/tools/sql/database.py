@@ -5,7 +5,8 @@ a plain SELECT (ATTACH, PRAGMA, writes, transactions, extensions); a progress ha
 too long; rows and value sizes are capped. Not covered: the memory a sort of a very large table takes.
 
 Statements run inline, because a hop to a thread costs more than a query; only files too large for that get a
-worker thread of their own. The file must not change while it is open: counts are remembered.
+worker thread of their own. The file must not change while it is open: short answers are remembered, since episodes of
+one task ask the same again and again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ INLINE_BYTES = 256 * 1024 * 1024
 """Files larger than this are queried in a worker thread."""
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 MAX_PATTERN_BYTES = 1000
-REMEMBERED_COUNTS = 4096
+REMEMBERED = 4096
+"""Most answers that are remembered; the oldest ones go first."""
+REMEMBERED_ROWS = 64
+"""Longest answer that is remembered, in rows."""
+REMEMBERED_CHARS = 10_000
+"""Longest answer that is remembered, in characters of text."""
 HANDLER_INTERVAL = 10_000
 """Virtual machine instructions between two looks at the clock: well under a millisecond."""
 
@@ -66,7 +72,7 @@ class Database:
         self._deadline = 0.0
         self._expired = False
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, tuple[Scalar, ...]], int] = {}
+        self._remembered: dict[_Question, Rows] = {}
         self._worker = ThreadPoolExecutor(1, "sqlite") if size > INLINE_BYTES else None
         self._connection = _open(path)
         self._connection.set_progress_handler(self._out_of_time, HANDLER_INTERVAL)
@@ -97,24 +103,32 @@ class Database:
         return rows
 
     async def query(self, sql: str, parameters: Parameters = ()) -> Rows:
-        """`rows` without holding up other episodes for long: large files answer from a worker thread."""
-        if self._worker is None:
-            return self.rows(sql, parameters)
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self.rows, sql, parameters)
+        """`rows` without holding up other episodes for long: large files answer from a worker thread.
 
-    async def count(self, sql: str, parameters: tuple[Scalar, ...] = ()) -> int:
-        """The answer of a `SELECT count(…)`, remembered: the same question is only worked out once.
+        A short answer to the same question is the one given before; callers must not change it.
+        """
+        question = _question(sql, parameters)
+        known = self._remembered.get(question)
+        if known is not None:
+            return known
+        if self._worker is None:
+            answer = self.rows(sql, parameters)
+        else:
+            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self.rows, sql, parameters)
+        if len(answer) <= REMEMBERED_ROWS and _light(answer):
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)), None)
+            self._remembered[question] = answer
+        return answer
+
+    async def count(self, sql: str, parameters: Parameters = ()) -> int:
+        """The answer of a `SELECT count(…)`.
 
         Raises:
             ToolError: as in `rows`.
         """
-        question = (sql, parameters)
-        if question not in self._counts:
-            ((answer,),) = await self.query(sql, parameters)
-            if len(self._counts) >= REMEMBERED_COUNTS:
-                del self._counts[next(iter(self._counts))]
-            self._counts[question] = answer
-        return self._counts[question]
+        ((answer,),) = await self.query(sql, parameters)
+        return answer
 
     def close(self) -> None:
         """Frees the file; a statement under way in the worker thread is waited for."""
@@ -133,6 +147,19 @@ class Database:
         if self._expired:
             return ToolError(f"the database took longer than {allowed_s:g} s; ask for less")
         return ToolError(f"the database refused the request: {str(error)[:200]}")
+
+
+_Question = tuple[str, tuple[object, ...]]
+
+
+def _question(sql: str, parameters: Parameters) -> _Question:
+    """What makes two questions the same; 1, 1.0 and True are bound differently and told apart."""
+    values = parameters.items() if isinstance(parameters, Mapping) else parameters
+    return sql, tuple((type(value), repr(value)) for value in values)
+
+
+def _light(answer: Rows) -> bool:
+    return sum(len(value) for row in answer for value in row if isinstance(value, str | bytes)) <= REMEMBERED_CHARS
 
 
 def _checked_size(path: Path) -> int:

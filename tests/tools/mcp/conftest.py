@@ -95,6 +95,7 @@ def serve_sdk() -> ServeSdk:
                 serving.cancel()
                 with suppress(asyncio.CancelledError):
                     await serving
+                assert not [task for task in asyncio.all_tasks() if "Server.serve" in repr(task.get_coro())]
 
     return served
 

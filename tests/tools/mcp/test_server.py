@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from agentbench.envs.tool_env import argument_problem
 from agentbench.errors import PreflightError, ToolError
 from agentbench.tools import Tool
 from agentbench.tools.mcp.server import RESOURCES_PER_PAGE, Served, mcp_server
-from agentbench.tools.mcp.serving import listen
+from agentbench.tools.mcp.serving import listen, serve_http, url
 from agentbench.types import (
     Answer,
     AnswerType,
@@ -139,14 +140,15 @@ class Slow:
 
     spec = ToolSpec("slow", "Slow.", {"type": "object", "properties": {"text": {"type": "string"}}})
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.02) -> None:
         self.running = 0
+        self._seconds = seconds
 
     async def call(self, arguments: dict[str, Any]) -> Observation:
         if arguments.get("text") == "crash":
             raise ToolError("the projector jammed")
         self.running += 1
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self._seconds)
         seen, self.running = self.running, self.running - 1
         return Observation(str(seen))
 
@@ -278,3 +280,23 @@ def test_odd_cursors_and_questions_that_are_not_there_are_refused(
                 await client.read_resource("agentbench://tasks/2")
 
     asyncio.run(ask())
+
+
+def test_a_server_that_is_told_to_stop_cuts_open_sessions_and_leaves_no_task() -> None:
+    async def stop() -> tuple[float, list[str]]:
+        with listen("127.0.0.1", 0) as listening:
+            address = url(listening, "127.0.0.1", "films")
+            serving = asyncio.create_task(serve_http(served(lambda: [Slow(5.0)]), listening, "127.0.0.1"))
+            async with mcp.Client(address) as client:
+                call = asyncio.create_task(client.call_tool("slow", {}))
+                await asyncio.sleep(0.1)
+                started = time.monotonic()
+                serving.cancel()
+                await asyncio.wait({serving, call})
+                assert serving.cancelled() and isinstance(call.exception(), mcp.MCPError)
+                seconds = time.monotonic() - started
+        left = [task.get_coro() for task in asyncio.all_tasks() - {asyncio.current_task()}]
+        return seconds, [repr(work) for work in left if "_shutdown_watcher" not in repr(work)]  # the SDK's, of the loop
+
+    seconds, left = asyncio.run(stop())
+    assert seconds < 2 and left == []
