@@ -1,11 +1,14 @@
-"""Checks an environment: do oracle, idle, random, refusing and repeating agents score what they should?
+"""Checks what a result would rest on: without a model the environment, with one its tokens.
+
+The environment: do oracle, idle, random, refusing and repeating agents score what they should? Tokens: would training
+on this template with this tokenizer be right? No weights are loaded for that.
 
   python -m agentbench.doctor
   python -m agentbench.doctor env.tools=selection tasks.limit=200
-  python -m agentbench.doctor env.worlds=[outputs/prepare/2026-01-31_12-00-00/world]
+  python -m agentbench.doctor model=hf model.path=some/model template=student_qwen3 tokens.show=true
 
 Exit codes: 0 all is well, 1 a bug of ours, 2 configuration, 4 interrupted, 5 something is missing,
-6 an agent scored what it should not.
+6 an agent scored what it should not, or training would be wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +24,26 @@ if TYPE_CHECKING:
 
 
 def run(config: DoctorConfig, folder: Path) -> None:
-    """Runs the agents over a sample of tasks and reports what they score."""
+    """Audits tokens where a model or a tokenizer is given, else plays agents over a sample of tasks."""
+    from agentbench.build.token_audit import audits_tokens
+
+    check = _audit_tokens if audits_tokens(config) else _check_environment
+    check(config, folder)
+
+
+def _audit_tokens(config: DoctorConfig, folder: Path) -> None:
+    from agentbench.build.token_audit import AUDIT, audit_plan
+    from agentbench.training_data.token_view import audit_table, coloured_dialogue
+
+    plan = audit_plan(config, app.say)
+    if config.tokens.show:
+        app.show(coloured_dialogue(plan.pair, plan.shown))
+    audit = plan.play(folder)
+    app.show(audit_table(audit))
+    audit.gate(str(folder / AUDIT))
+
+
+def _check_environment(config: DoctorConfig, folder: Path) -> None:
     from agentbench.build.runs import self_check_of
     from agentbench.episodes.pool import run_async
     from agentbench.episodes.self_check import findings_table

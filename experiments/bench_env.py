@@ -6,9 +6,9 @@ One step of our environment, from the agent's action to its observation, against
 dataframes (kept between calls, or handed on as plain columns: peers_way.py says how), the latter behind an MCP server
 on stdio, and a REST endpoint behind an MCP server that makes an HTTP client for every call. All over a join of 5,000
 rows, every call with arguments that were not used before, all ways taking turns in one run; ours also a second time, by
-other episodes that ask the same. Ours includes checking arguments against their schema and remembering calls; the others
-do without. Then: the start of a process up to its
-first observation over a prepared world, and the memory of 64 concurrent episodes.
+other episodes that ask the same. Ours includes checking arguments against their schema and remembering calls; the
+others do without. Then: the start of a process up to its first observation over a prepared world, and the memory of 64
+concurrent episodes.
 
 Exit code 6 where a goal is missed.
 """

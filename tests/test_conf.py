@@ -16,17 +16,28 @@ SCHEMAS = {
     "prepare": schemas.PrepareConfig,
     "rollout": schemas.RolloutConfig,
     "eval": schemas.RolloutConfig,
+    "build_prefs": schemas.BuildPrefsConfig,
     "train": schemas.TrainConfig,
     "doctor": schemas.DoctorConfig,
     "serve": schemas.ServeConfig,
 }
+
+GIVEN = ["model=hf", "model.path=somewhere", "template=student_qwen3"]
+"""A model that is there already."""
 
 
 def endpoint(actor: str) -> list[str]:
     return [f"{actor}.endpoint.base_url=http://127.0.0.1:1/v1", f"{actor}.endpoint.name=some"]
 
 
+GIVEN = ["model=hf", "model.path=somewhere", "rows=[some.jsonl]"]
+"""A model with weights and rows to train it on."""
+
 REQUIRED = {
+    **{("stage", stage): GIVEN for stage in ("dpo", "kto", "orpo")},
+    **{("lora", kind): GIVEN for kind in ("lora", "qlora")},
+    **{("launcher", kind): GIVEN for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
+    **{("sweep", name): GIVEN for name in ("lora_rank", "dpo_beta")},
     ("model", "hf"): ["model.path=somewhere"],
     ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("source", "sqlite"): ["database=some.sqlite"],
@@ -39,6 +50,13 @@ REQUIRED = {
     ("expert", "llm"): [*endpoint("expert"), "expert_mode=informed"],
     ("overseer", "llm"): [*endpoint("overseer"), "expert_mode=informed"],
     ("judge", "llm"): endpoint("judge"),
+    **{("stage", stage): ["rows=[some.jsonl]", *GIVEN] for stage in ("dpo", "kto", "orpo")},
+    **{("lora", adapter): ["rows=[some.jsonl]", *GIVEN] for adapter in ("lora", "qlora")},
+    **{
+        ("launcher", launcher): ["rows=[some.jsonl]", *GIVEN]
+        for launcher in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")
+    },
+    **{("sweep", sweep): ["rows=[some.jsonl]", *GIVEN] for sweep in ("lora_rank", "dpo_beta")},
     ("template", "teacher"): ["model=openai", "model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
     ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],
@@ -46,17 +64,29 @@ REQUIRED = {
 }
 """What an option cannot be chosen without."""
 
-CANNOT_TRAIN = {("model", "openai"), ("template", "teacher")}
-ONLY_ROLLED_OUT = {("env", "mcp")}
-"""Options of entry points that play episodes of an agent, and of no others."""
+NEEDS_NOTHING = {("build_prefs", "template")}
+"""Groups whose options this entry point takes as they are: it has no model that they must fit."""
+
+PLAYED = {"rollout", "eval"}
+ONLY_FOR = {
+    ("model", "none"): {"doctor"},
+    ("model", "openai"): {*PLAYED, "doctor"},
+    ("template", "teacher"): {*PLAYED, "doctor", "build_prefs"},
+    ("env", "mcp"): PLAYED,
+    ("sweep", "tool_interface"): PLAYED,
+    ("sweep", "scenario_grid"): PLAYED,
+    ("sweep", "horizon"): PLAYED,
+    ("sweep", "lora_rank"): {"train"},
+    ("sweep", "dpo_beta"): {"train"},
+}
+"""Options that only some entry points can use."""
 
 OPTIONS = [
     (entry, group.name, option)
     for entry in SCHEMAS
     for group in groups(entry).values()
     for option in group.options
-    if entry != "train" or (group.name, option) not in CANNOT_TRAIN
-    if entry in ("rollout", "eval") or (group.name, option) not in ONLY_ROLLED_OUT
+    if entry in ONLY_FOR.get((group.name, option), SCHEMAS)
 ]
 
 
@@ -71,7 +101,8 @@ def test_an_entry_point_needs_no_argument(entry: str) -> None:
 
 @pytest.mark.parametrize(("entry", "group", "option"), OPTIONS)
 def test_an_option_composes_and_loads(entry: str, group: str, option: str) -> None:
-    config = loaded(entry, f"{group}={option}", *REQUIRED.get((group, option), []))
+    needed = [] if (entry, group) in NEEDS_NOTHING else REQUIRED.get((group, option), [])
+    config = loaded(entry, f"{group}={option}", *needed)
     assert isinstance(config, SCHEMAS[entry])
     if group in vars(config):
         assert vars(config)[group].kind == option

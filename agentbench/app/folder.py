@@ -11,7 +11,7 @@ import yaml
 from agentbench.app.lock import locked
 from agentbench.app.record import read_record
 from agentbench.config import load
-from agentbench.config.entry import RolloutConfig
+from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.keys import leaves
 from agentbench.errors import ConfigError, DataError, PreflightError
 
@@ -34,7 +34,7 @@ def claim(wanted: Path) -> Path:
         raise PreflightError(f"cannot make the folder {error.filename}: {error.strerror}") from error
 
 
-def resumed(folder: Path, config: RolloutConfig, entry: str) -> Path:
+def resumed(folder: Path, config: RolloutConfig | TrainConfig, entry: str) -> Path:
     """The folder of an earlier run, once it is clear that it was a run of the same configuration and is over.
 
     Raises:
@@ -50,7 +50,7 @@ def resumed(folder: Path, config: RolloutConfig, entry: str) -> Path:
     record = read_record(folder)
     if record is not None and record["entry"] != entry:
         raise ConfigError([f"resume: {folder} is a run of {record['entry']}, not of {entry}"])
-    before = load(_mapping(saved), RolloutConfig)
+    before = load(_mapping(saved), type(config))
     then, now = dict(leaves(dataclasses.asdict(before))), dict(leaves(dataclasses.asdict(config)))
     differ = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
     differ = [key for key in differ if key.split(".")[0] not in _MAY_DIFFER]

@@ -6,6 +6,8 @@ written to. The environment's variables are not in it.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import importlib.metadata
 import logging
 import os
@@ -19,6 +21,8 @@ from typing import Any
 
 import orjson
 
+from agentbench.config.keys import leaves
+
 log = logging.getLogger(__name__)
 
 _RECORD = "run.json"
@@ -31,11 +35,15 @@ _PACKAGES = (
 
 
 class RunRecord:
-    """The record of one run. Earlier runs in the same folder, gone on with by `resume=`, are kept under `earlier`."""
+    """The record of one run, and of the files that its configuration names.
 
-    def __init__(self, folder: Path, entry: str, command: str, seed: int) -> None:
+    Earlier runs in the same folder, gone on with by `resume=`, are kept under `earlier`.
+    """
+
+    def __init__(self, folder: Path, entry: str, command: str, seed: int, *, config: Any = None) -> None:
         self._path = folder / _RECORD
         self._clock = (time.monotonic(), _cpu_seconds())
+        self._config = config
         self._content: dict[str, Any] = {
             "entry": entry,
             "command": command,
@@ -51,8 +59,9 @@ class RunRecord:
         """Writes the record for the first time.
 
         Raises:
-            OSError: it cannot be written, or an earlier one not be read.
+            OSError: it cannot be written, or an earlier one or a file that the configuration names not be read.
         """
+        self._content["inputs"] = _inputs(self._config)
         self._content["earlier"] = _earlier(self._path)
         self._write()
 
@@ -108,6 +117,18 @@ def _earlier(path: Path) -> list[dict[str, Any]]:
         log.warning("%s cannot be read; a new one replaces it", path)
         return []
     return [*last.pop("earlier"), last]
+
+
+def _inputs(config: Any) -> dict[str, Any]:
+    """Size and hash of every file that the configuration names, by its key; folders are left aside."""
+    named = leaves(dataclasses.asdict(config)) if config is not None else ()
+    files = {key: value for key, value in named if isinstance(value, Path) and value.is_file()}
+    return {key: {"path": str(path), "bytes": path.stat().st_size, **_hashed(path)} for key, path in files.items()}
+
+
+def _hashed(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _git() -> dict[str, Any] | None:

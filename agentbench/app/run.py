@@ -15,22 +15,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from agentbench.app import Entry, Job, command
 from agentbench.app.check import Plan, check
 from agentbench.app.command_line import CommandLine, quoted, read_command_line
 from agentbench.app.folder import claim, resumed
 from agentbench.app.groups import CONF
-from agentbench.app.record import RunRecord
+from agentbench.app.record import RunRecord, read_record
 from agentbench.config import entry as schemas
 from agentbench.config import load
-from agentbench.config.entry import RolloutConfig
+from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.errors import AgentbenchError, ConfigError, Interrupted, PreflightError, RunFailed
 
 log = logging.getLogger(__name__)
@@ -49,17 +49,16 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
     """
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     codes = [0]
-    jobs: list[Job] = []
     try:
         line = read_command_line(arguments)
         if line.inspects:
             _show(entry.name, arguments)
         else:
             plan = check(entry.name, _schema(entry), line)
-            for_hydra = _arguments(entry.name, line, plan)
-            _hydra_run(entry.name, for_hydra, lambda tree: codes.append(_job(entry, line, tree, jobs)))
-            if plan.sweep and entry.after_sweep is not None:
-                entry.after_sweep(jobs)
+            target = _target(entry.name, line, plan)
+            _hydra_run(entry.name, target.arguments, lambda tree: codes.append(_job(entry, line, tree)))
+            if plan.sweep:
+                codes += _sum_up(entry, target.folder)
     except AgentbenchError as error:
         codes.append(_report(error, error.next_step or command(entry.name, "--help")))
     except OSError as error:
@@ -121,22 +120,44 @@ def _show(name: str, arguments: Sequence[str]) -> None:
         print(text.getvalue(), end="")
 
 
-def _arguments(entry: str, line: CommandLine, plan: Plan) -> list[str]:
-    """What Hydra gets: the checked overrides, and the folder that belongs to this run alone."""
-    if isinstance(plan.config, RolloutConfig) and plan.config.resume is not None:
+class _Target(NamedTuple):
+    """What Hydra gets, and where the run or sweep writes."""
+
+    arguments: list[str]
+    folder: Path
+
+
+def _target(entry: str, line: CommandLine, plan: Plan) -> _Target:
+    """The checked overrides, and the folder that belongs to this run alone."""
+    if isinstance(plan.config, RolloutConfig | TrainConfig) and plan.config.resume is not None:
         if plan.sweep:
             raise ConfigError(["resume: goes on with one run; leave -m away"])
         folder = resumed(plan.config.resume, plan.config, entry)
         place = [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=.hydra/resumed"]
     else:
         kind = "sweep" if plan.sweep else "run"
-        place = [f"hydra.{kind}.dir={quoted(str(claim(plan.folder)))}"]
+        folder = claim(plan.folder)
+        place = [f"hydra.{kind}.dir={quoted(str(folder))}"]
     flags = ["--multirun"] if plan.sweep else []
-    return [*flags, *line.search_path, *plan.overrides, *place]
+    return _Target([*flags, *line.search_path, *plan.overrides, *place], folder)
 
 
-def _job(entry: Entry, line: CommandLine, tree: DictConfig, jobs: list[Job]) -> int:
-    """One run, recorded from start to end and noted among the jobs; its exit code.
+def _sum_up(entry: Entry, folder: Path) -> list[int]:
+    """Exit codes of a sweep's jobs, read from their folders: launchers may have run them in other processes."""
+    places = sorted((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+    records = {place: record for place in places if (record := read_record(place)) is not None}
+    if entry.after_sweep is not None:
+        entry.after_sweep([Job(_overrides(place), place, record.get("error", "")) for place, record in records.items()])
+    return [record["exit_code"] for record in records.values() if "exit_code" in record]
+
+
+def _overrides(folder: Path) -> tuple[str, ...]:
+    given = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
+    return tuple(str(text).removeprefix("++") for text in given)
+
+
+def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
+    """One run, recorded from start to end; its exit code.
 
     Raises:
         SystemExit: the run was interrupted; nothing but this ends a sweep of Hydra's early.
@@ -144,11 +165,10 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig, jobs: list[Job]) -> 
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     config = load(tree, _schema(entry))
-    record = RunRecord(folder, entry.name, command(entry.name, *line.arguments), config.seed)
+    record = RunRecord(folder, entry.name, command(entry.name, *line.arguments), config.seed, config=config)
     failure = _failure(record.start) or _failure(lambda: entry.run(config, folder))
     unrecorded = _failure(partial(record.end, failure.exit_code if failure else 0, str(failure or "")))
     failure = failure or unrecorded
-    jobs.append(Job(tuple(_plain_overrides()), folder, str(failure or "")))
     if failure is None:
         return 0
     label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""
@@ -189,8 +209,8 @@ def _again(entry: Entry, line: CommandLine, config: object, exit_code: int) -> s
     if exit_code == ConfigError.exit_code:
         return command(entry.name, "--help")
     flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
-    overrides = [text for text in _plain_overrides() if not text.startswith("resume=")]
-    if isinstance(config, RolloutConfig) and exit_code in _RESUMABLE:
+    overrides = [text for text in _plain_overrides() if not text.startswith(("resume=", "sweep="))]
+    if isinstance(config, RolloutConfig | TrainConfig) and exit_code in _RESUMABLE:
         overrides.append(f"resume={os.path.relpath(HydraConfig.get().runtime.output_dir)}")
     return command(entry.name, *flags, *overrides)
 

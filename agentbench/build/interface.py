@@ -32,6 +32,8 @@ class Interface:
         whole = self._mixed(None)
         specs = [tool.spec for tool in whole]
         self._view = view_of(specs, obfuscate_names=config.obfuscate_names, descriptions=config.descriptions, seed=seed)
+        own = () if fixed else (tool.spec.name for tool in base(None) if not _is_getter(tool.spec.name))
+        self._verbs = {self._view.tools.get(name, name) for name in own}
         shown = presented(whole, self._view)
         self._fixed = shown if fixed else None
         self._ranking = _ranking(config.shortlist, [tool.spec for tool in shown])
@@ -65,11 +67,9 @@ class Interface:
         most = self._config.shortlist.tools
         if most is None or self._ranking is None:
             return left
-        opens = self._view.tools.get(GET_DATA, GET_DATA)  # no question speaks of it, and nothing works without it
-        listed = {spec.name for spec in left if spec.name == opens}
-        chosen = shortlist([spec for spec in left if spec.name != opens], task_query(task), most, self._ranking)
-        listed |= {spec.name for spec in chosen}
-        return [spec for spec in left if spec.name in listed]
+        ranked = [spec for spec in left if spec.name not in self._verbs]
+        listed = {spec.name for spec in shortlist(ranked, task_query(task), most, self._ranking)}
+        return [spec for spec in left if spec.name in listed or spec.name in self._verbs]
 
 
 def presented_tasks(
@@ -84,6 +84,11 @@ def presented_tasks(
     if len(kept) < len(made):
         report(f"{len(made) - len(kept)} of {len(made)} tasks need no API tool and are left out: none can be missing")
     return kept
+
+
+def _is_getter(name: str) -> bool:
+    """Whether a handle tool is about one column; all others are verbs that no question speaks of and all need."""
+    return name.startswith("get_") and name != GET_DATA
 
 
 def _ranking(config: ShortlistConfig, specs: Sequence[ToolSpec]) -> Ranking | None:

@@ -77,7 +77,9 @@ def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
         torch.set_num_threads(1)
     loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
     tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
-    layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(config.agent))
+    layout = TokenTemplate(
+        family(config.template.kind, config.template.thinking), tokenizer, system_prompt(config.agent)
+    )
     stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
     return Model(HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch), layout)
 
@@ -98,20 +100,24 @@ def _remote(remote: OpenAIModel, config: RolloutConfig) -> Model:
     if config.template.kind is TemplateKind.TEACHER:
         return Model(llm, Teacher(system), llm.check)
     tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
-    return Model(llm, TokenTemplate(family(config.template.kind), tokenizer, system), llm.check)
+    return Model(
+        llm, TokenTemplate(family(config.template.kind, config.template.thinking), tokenizer, system), llm.check
+    )
 
 
-def family(kind: TemplateKind) -> Family:
+def family(kind: TemplateKind, thinking: bool = True) -> Family:
     """The text layout of a model family.
 
     Raises:
-        ConfigError: `teacher` has messages instead of a layout.
+        ConfigError: `teacher` has messages instead of a layout, or a family without this switch is not to think.
     """
+    if not thinking and kind is not TemplateKind.STUDENT_QWEN3:
+        raise ConfigError([f"template.thinking: can be switched off for student_qwen3 alone, not for {kind}"])
     match kind:
         case TemplateKind.TINY:
             return Tiny()
         case TemplateKind.STUDENT_QWEN3:
-            return StudentQwen3()
+            return StudentQwen3(thinking)
         case TemplateKind.STUDENT_MISTRAL:
             return StudentMistral()
         case TemplateKind.STUDENT_GRANITE3:

@@ -97,6 +97,8 @@ def _worlds(
         }
         stand_ins = {name: _stand_ins(opened[name].world, env, extra[name].own) for name in opened}
         chosen = presented_tasks(chosen, interfaces, stand_ins, report)
+        if not chosen:
+            raise PreflightError("no task is left: none of those chosen needs an API tool that could be missing")
         makers = {name: interface.tools for name, interface in interfaces.items()}
 
     async def close() -> None:

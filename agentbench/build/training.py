@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from agentbench.app.lock import locked
 from agentbench.build import WORLD_SEED, Report
-from agentbench.build.models import family, student_folder, system_prompt
+from agentbench.build.models import family, student_folder, system_prompt, trained_student
 from agentbench.build.worlds import worlds
-from agentbench.config.entry import TrainConfig
+from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.env import Availability, InterfaceConfig, M3Env, Scenario
+from agentbench.config.expert_mode import NoExpert
+from agentbench.config.launcher import SingleLauncher
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
 from agentbench.config.stage import SftStage
-from agentbench.errors import ConfigError, PreflightError
+from agentbench.config.tasks import TasksConfig
+from agentbench.errors import ConfigError, DataError, PreflightError
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
+from agentbench.training_data.rows import read_rows
 from agentbench.training_data.sft import sft_rows
 from agentbench.types import Trajectory
 
 if TYPE_CHECKING:
-    from agentbench.training.student import Trained
+    from agentbench.training.data import Audit, Limits, Origin
+    from agentbench.training.job import Trained, TrainJob
+    from agentbench.training.student import Student
 
 
 def published_student(config: TrainConfig, report: Report) -> Path | None:
@@ -36,34 +44,54 @@ def published_student(config: TrainConfig, report: Report) -> Path | None:
     all_tasks = env.scenario is Scenario.ANY and env.tool_availability is Availability.ANY and env.enforce_rules
     all_tasks = all_tasks and env.horizon == M3Env().horizon and env.interface == InterfaceConfig()
     usual = not config.trajectories and config.stage == SftStage() and config.seed == WORLD_SEED
-    if not isinstance(config.model, TinyModel) or not (all_tasks and usual):
+    if not is_from_nothing(config) or not isinstance(config.model, TinyModel) or not (all_tasks and usual):
         return None
     found = worlds(config.env, config.cache_dir, report)
     return student_folder(config.model, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
 
 
-def train(config: TrainConfig, trajectories: Sequence[Trajectory], folder: Path) -> Trained:
-    """Trains the configured model into a folder.
+def is_from_nothing(config: TrainConfig) -> bool:
+    """Whether a new tiny student is made; otherwise there is a model that is trained further."""
+    return isinstance(config.model, TinyModel) and config.model.path is None and not config.rows
+
+
+def train_student(config: TrainConfig, trajectories: Sequence[Trajectory], folder: Path) -> Student:
+    """Makes a tiny student in a folder.
 
     Raises:
-        PreflightError: the model cannot be loaded.
         DataError: no trajectory is of use.
-        ConfigError: a model behind a server cannot be trained.
+        ConfigError: another model, or another stage, is configured.
     """
     from agentbench.training.progress import showing
-    from agentbench.training.student import Recipe, train_given, train_tiny
+    from agentbench.training.student import Recipe, train_tiny
 
-    recipe = Recipe(config.stage, config.seed, folder)
+    if not isinstance(config.model, TinyModel) or not isinstance(config.stage, SftStage):
+        raise ConfigError([f"stage={config.stage.kind}: only model=tiny is made from nothing, and by stage=sft"])
     with showing(Console()) as report:
-        match config.model:
-            case TinyModel() as tiny:
-                return train_tiny(tiny, trajectories, recipe, report)
-            case HfModel() as hf:
-                tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
-                layout = TokenTemplate(family(config.template.kind), tokenizer, system_prompt(config.agent))
-                return train_given(hf, sft_rows(trajectories, layout, config.stage.max_length), recipe, report)
-            case OpenAIModel():
-                raise ConfigError(["model: a model behind a server cannot be trained; use model=hf or model=tiny"])
+        return train_tiny(config.model, trajectories, Recipe(config.stage, config.seed, folder), report)
+
+
+def train_given(config: TrainConfig, trajectories: Sequence[Trajectory], folder: Path, report: Report) -> Trained:
+    """Trains a given model further, or goes on with it, on rows or on trajectories.
+
+    Raises:
+        PreflightError: a model, an adapter, a package or a GPU is missing, or they do not go together.
+        DataError: rows are not this model's, or there is none to train on.
+        AgentbenchError: a rank failed.
+    """
+    from agentbench.training.finetune import finetune
+    from agentbench.training.job import TrainJob
+    from agentbench.training.launch import launch
+    from agentbench.training.progress import showing
+
+    with locked(folder):
+        job = TrainJob(dataclasses.replace(config, model=_weights(config, report)), folder)
+        _check(job)
+        _write_tables(job, trajectories, report)
+        if not isinstance(config.launcher, SingleLauncher):
+            return launch(job)
+        with showing(Console()) as progress:
+            return finetune(job, progress)
 
 
 def publish(model_folder: Path, target: Path) -> Path:
@@ -82,3 +110,90 @@ def publish(model_folder: Path, target: Path) -> Path:
             problem = f"the student cannot be put into {target.parent}: {error.strerror or error}"
             raise PreflightError(problem, f"use it as model.path={model_folder}") from error
     return target
+
+
+def _weights(config: TrainConfig, report: Report) -> HfModel:
+    """The model that is trained further, as a folder of weights."""
+    import torch
+
+    match config.model:
+        case HfModel() as hf:
+            return hf
+        case TinyModel(path=path) as tiny:
+            torch.set_num_threads(1)  # threads cost a model of this size more than they bring
+            found = () if path else worlds(config.env, config.cache_dir, report)
+            return HfModel(path=str(path or trained_student(tiny, _as_rollout(config), found, report)))
+        case OpenAIModel():
+            raise ConfigError(["model: a model behind a server cannot be trained; use model=hf or model=tiny"])
+
+
+def _as_rollout(config: TrainConfig) -> RolloutConfig:
+    """What a rollout would say of the student that is meant."""
+    return RolloutConfig(
+        seed=config.seed,
+        model=config.model,
+        template=config.template,
+        agent=config.agent,
+        env=config.env,
+        expert_mode=NoExpert(),
+        retriever=config.retriever,
+        tasks=TasksConfig(),
+        rewards=config.rewards,
+        cache_dir=config.cache_dir,
+    )
+
+
+def _check(job: TrainJob) -> None:
+    from agentbench.training.preflight import check_adapter, check_machine, check_reference, check_tokenizer
+
+    check_machine(job)
+    check_adapter(job)
+    check_reference(job)
+    check_tokenizer(job)
+
+
+def _write_tables(job: TrainJob, trajectories: Sequence[Trajectory], report: Report) -> None:
+    """The tables of rows in the run's folder, unless an earlier run of it has written them."""
+    from agentbench.training.data import Limits
+    from agentbench.training.job import DATA
+    from agentbench.training.preflight import context_length
+
+    config = job.config
+    limits = Limits(config.stage.max_length, context_length(job))
+    rows = _from_files(config.rows) if config.rows else _from_trajectories(config, job.model, trajectories)
+    tables = {"train": rows, "validation": _from_files(config.validation_rows)}
+    for name, origins in tables.items():
+        if name == "train" or config.validation_rows:
+            audit = _table(job, origins, limits, folder=job.folder / DATA / name)
+            report(f"{'rows to train on' if name == 'train' else 'validation rows'}: {audit.line()}")
+
+
+def _table(job: TrainJob, rows: Iterable[Origin], limits: Limits, *, folder: Path) -> Audit:
+    from agentbench.training.data import read_table, write_table
+
+    config = job.config
+    found = read_table(folder)
+    if found is not None:
+        return found.audit
+    return write_table(rows, config.stage, limits, micro_batch=job.micro_batch, seed=config.seed, folder=folder)
+
+
+def _from_files(paths: Sequence[Path]) -> Iterator[Origin]:
+    from agentbench.training.data import Origin
+
+    for path in paths:
+        for line, row in enumerate(read_rows(path), 1):
+            yield Origin(row, path, line)
+
+
+def _from_trajectories(config: TrainConfig, model: HfModel, trajectories: Sequence[Trajectory]) -> Iterator[Origin]:
+    from agentbench.training.data import Origin
+
+    tokenizer = load_tokenizer(config.template.tokenizer or model.path)
+    layout_family = family(config.template.kind, config.template.thinking)
+    layout = TokenTemplate(layout_family, tokenizer, system_prompt(config.agent))
+    made = sft_rows(trajectories, layout, config.stage.max_length)
+    if not made.rows:
+        reason = f"{made.unsuccessful} did not succeed, {made.too_long} are longer than stage.max_length"
+        raise DataError("trajectories", f"none can be trained on: {reason}")
+    yield from (Origin(row, "trajectories", line) for line, row in enumerate(made.rows, 1))

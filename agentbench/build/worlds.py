@@ -11,7 +11,7 @@ from agentbench.build import WORLD_SEED, Report
 from agentbench.config.env import Availability, M3Env, Scenario
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import TasksConfig
-from agentbench.errors import PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.tasks.files import read_tasks
 from agentbench.types import Task
 from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
@@ -46,7 +46,7 @@ def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed:
         DataError: a task file cannot be read.
     """
     if tasks.file is not None:
-        groups = [_matching(read_tasks(tasks.file), env)]
+        groups = [_matching(_known(read_tasks(tasks.file), tasks.file, found), env)]
     else:
         groups = [_matching(read_tasks(world.tasks(env.tools, tasks.split)), env) for world in found]
     if tasks.limit is not None:
@@ -57,6 +57,16 @@ def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed:
         place = str(tasks.file) if tasks.file else str([world.manifest.name for world in found])
         raise PreflightError(f"no task matches {wanted} in {place}")
     return chosen
+
+
+def _known(tasks: tuple[Task, ...], path: Path, found: tuple[World, ...]) -> tuple[Task, ...]:
+    names = sorted(world.manifest.name for world in found)
+    foreign = next((task for task in tasks if task.domain not in names), None)
+    if foreign is not None:
+        raise DataError(
+            path, f"task {foreign.id!r} is about {foreign.domain!r}; the run has {names}", None, "env.worlds=…"
+        )
+    return tasks
 
 
 def task_file(tasks: TasksConfig, seed: int) -> tuple[Task, ...]:

@@ -9,10 +9,14 @@ from typing import Annotated
 from pydantic import Field
 
 from agentbench.config.agent import AgentConfig
+from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
 from agentbench.config.env import EnvConfig, M3Env
 from agentbench.config.expert_mode import ExpertModeConfig
+from agentbench.config.launcher import LauncherConfig, SingleLauncher
 from agentbench.config.llm_actors import ExpertConfig, GoldExpert, JudgeConfig, NoJudge, OverseerConfig, RuleOverseer
+from agentbench.config.lora import LoraConfig, NoLora
 from agentbench.config.model import ModelConfig
+from agentbench.config.prefs import Arguments, PrefsConfig
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.schema import schema
@@ -21,7 +25,8 @@ from agentbench.config.serve import ServeKind
 from agentbench.config.source import SourceConfig
 from agentbench.config.stage import StageConfig
 from agentbench.config.tasks import TasksConfig
-from agentbench.config.template import TemplateConfig
+from agentbench.config.template import TemplateConfig, TemplateKind
+from agentbench.config.trainer import ModelExport, TrainerConfig
 
 
 class ExportFormat(StrEnum):
@@ -83,10 +88,13 @@ class RolloutConfig:
 
 @schema
 class TrainConfig:
-    """`python -m agentbench.train`: trajectories in, model out."""
+    """`python -m agentbench.train`: trajectories or rows in, model out."""
 
     seed: int = 0
     stage: StageConfig
+    lora: LoraConfig = NoLora()
+    launcher: LauncherConfig = SingleLauncher()
+    trainer: TrainerConfig = TrainerConfig()
     model: ModelConfig
     template: TemplateConfig
     agent: AgentConfig
@@ -94,10 +102,48 @@ class TrainConfig:
     env: M3Env
     retriever: RetrieverConfig
     rewards: RewardsConfig
+    rows: tuple[Path, ...] = ()
+    """Files of rows from `build_prefs`: preferences, or supervised ones for stage=sft; their tokens are trained on."""
+    validation_rows: tuple[Path, ...] = ()
+    """Rows that are not trained on: their loss, and for pairs the accuracy, are measured and choose the checkpoint."""
     trajectories: tuple[Path, ...] = ()
-    """`trajectories.jsonl` files. None: gold trajectories of the training split, rolled out first."""
+    """`trajectories.jsonl` files for stage=sft. Neither rows nor these: gold ones of the training split, rolled out."""
+    tree: bool = False
+    """Compute tokens that rows of a batch share only once, where model and stage allow it. The losses are the same, but
+    rows that begin alike meet in a batch: set `trainer.micro_batch` to an eighth of `stage.batch_size` or less."""
+    export: ModelExport = ModelExport.TRAINED
+    resume: Path | None = None
+    """Folder of an earlier training of the same configuration to go on with, from its last checkpoint."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
+
+
+@schema
+class BuildPrefsConfig:
+    """`python -m agentbench.build_prefs`: trajectories in, rows to train on out."""
+
+    seed: int = 0
+    """Draws which tasks are held back for validation, and which rows of a task `per_task` keeps."""
+    trajectories: tuple[Path, ...] = ()
+    """`trajectories.jsonl` files; several that hold the same tasks are several samples."""
+    against: tuple[Path, ...] = ()
+    """With prefs=trajectory: files of another agent on the same tasks; each pair then has one trajectory of either."""
+    prefs: PrefsConfig
+    template: TemplateConfig
+    tokenizer: str | None = None
+    """Short for `template.tokenizer`: folder, or name on the hub, of the model to be trained."""
+    agent: AgentConfig
+    """Its system prompt stands before every row, as it will when the model is rolled out."""
+    arguments: Arguments = Arguments.TEXT
+    """How arguments of calls stand in messages; token ids do not depend on it."""
+    cutoff_len: Annotated[int, Field(ge=1)] | None = None
+    """Longest row in tokens, prompt and the longer side together; longer ones are left out. Off: any."""
+    per_task: Annotated[int, Field(ge=1)] | None = None
+    """Most rows of one task. Off: any."""
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the tasks whose rows go to `validation.jsonl`."""
+    i_will_not_evaluate_on_test_tasks: bool = False
+    """Take episodes of the test split too. Whoever trains on them has no held-out tasks left."""
 
 
 @schema
@@ -115,9 +161,16 @@ class ServeConfig:
 
 @schema
 class DoctorConfig:
-    """`python -m agentbench.doctor`: is the environment fair and solvable?"""
+    """`python -m agentbench.doctor`: is the environment fair and solvable, or would training on a model be right?"""
 
     seed: int = 0
+    model: AuditedModelConfig = NoModel()
+    template: TemplateConfig = TemplateConfig(kind=TemplateKind.TINY)
+    agent: AgentConfig = AgentConfig()
+    """Its system prompt stands before the audited episodes, as it will when the model is trained."""
+    tokens: TokensConfig = TokensConfig()
+    trajectories: tuple[Path, ...] = ()
+    """`trajectories.jsonl` files to audit beside the made-up episodes."""
     env: M3Env
     retriever: RetrieverConfig
     rewards: RewardsConfig

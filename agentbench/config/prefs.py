@@ -68,9 +68,11 @@ class StepPrefs:
 
     kind: Literal["step"] = "step"
     leave_out_agent: tuple[StepCategory, ...] = DESERVED
-    """No pair rejects an agent's step of these categories. A call that was not carried out has no category."""
+    """No pair rejects an agent's step of these categories: gold calls, right answers and refusals, if nothing else is
+    said. A call that was not carried out has no category."""
     leave_out_expert: tuple[StepCategory, ...] = SUBOPTIMAL
-    """No pair prefers an expert's step of these categories. A call that was not carried out has no category."""
+    """No pair prefers an expert's step of these categories: all but gold, right and other ones, if nothing else is
+    said. A call that was not carried out has no category."""
     unexecuted_expert_calls: bool = True
     """Trust expert calls that were never carried out, as those that `save_alternate_trace` keeps beside agent steps."""
     only_interventions: bool = False
@@ -91,6 +93,7 @@ class TrajectoryPrefs:
     mask_suboptimal_traces: bool = False
     """Steps of the `suboptimal` categories carry no loss where they stand in the chosen trajectory."""
     suboptimal: tuple[StepCategory, ...] = SUBOPTIMAL
+    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text."""
     mask_history: bool = False
     """Only the last step of each trajectory carries loss."""
     shared_steps_in_prompt: bool = False
@@ -108,6 +111,7 @@ class SftPrefs:
     mask_suboptimal_traces: bool = False
     """Steps of the `suboptimal` categories carry no loss; stepwise they are no rows."""
     suboptimal: tuple[StepCategory, ...] = SUBOPTIMAL
+    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text."""
     mask_history: bool = False
     """Only the last step carries loss; stepwise it is the only row."""
 

@@ -16,9 +16,19 @@ from agentbench.config.llm_actors import ExpertConfig, LlmExpert, LlmOverseer, O
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
 from agentbench.config.retriever import Bm25Retriever, EncoderKind, RetrieverConfig
 from agentbench.config.source import SourceConfig, SqliteSource, VakraSource
-from agentbench.config.stage import StageConfig
 from agentbench.config.tasks import TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
+from agentbench.config.training_rules import (
+    adapter_fits,
+    batches_divide,
+    best_can_be_told,
+    ranks_can_train,
+    stage_can_train,
+    stage_fits_itself,
+    stage_has_rows,
+    tiny_is_trained_alone,
+    validation_has_rows,
+)
 
 
 class Rule(NamedTuple):
@@ -48,12 +58,6 @@ def _template_fits_model(model: ModelConfig, template: TemplateConfig) -> str:
         return f"template: model=tiny knows only its own format and needs template=tiny, got {template.kind}"
     if isinstance(model, OpenAIModel) and not chat and template.tokenizer is None:
         return "template.tokenizer: required with model.mode=completions: folder or hub name of the served tokenizer"
-    return ""
-
-
-def _stage_can_train(_stage: StageConfig, model: ModelConfig) -> str:
-    if isinstance(model, OpenAIModel):
-        return "model: a model behind a server cannot be trained here; choose model=tiny or model=hf"
     return ""
 
 
@@ -120,7 +124,15 @@ def _worlds_are_named(env: EnvConfig) -> str:
 
 RULES = (
     Rule(("model", "template"), _template_fits_model),
-    Rule(("stage", "model"), _stage_can_train),
+    Rule(("stage", "model"), stage_can_train),
+    Rule(("stage", "rows", "trajectories"), stage_has_rows),
+    Rule(("rows", "validation_rows"), validation_has_rows),
+    Rule(("model", "rows", "lora", "launcher"), tiny_is_trained_alone),
+    Rule(("stage",), stage_fits_itself),
+    Rule(("stage", "model", "lora"), adapter_fits),
+    Rule(("lora", "launcher"), ranks_can_train),
+    Rule(("stage", "launcher", "trainer"), batches_divide),
+    Rule(("stage", "trainer"), best_can_be_told),
     Rule(("source", "database", "documents", "data_dir"), _own_data_needs_its_source),
     Rule(("expert_mode",), _alternates_need_expert),
     Rule(("expert_mode", "expert"), _llm_expert_is_used),

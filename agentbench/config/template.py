@@ -24,3 +24,5 @@ class TemplateConfig:
     kind: TemplateKind
     tokenizer: str | None = None
     """Folder or hub name of a tokenizer. Off: the model's own."""
+    thinking: bool = True
+    """Whether a model that can think may open with a thought of its own; off is a choice of student_qwen3 alone."""

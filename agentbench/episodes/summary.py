@@ -59,6 +59,8 @@ class ScoreSums:
     """Episodes it looked at and could not judge."""
     mean: float | None
     """Mean value of the judged ones, in [0, 1]; `None` where there are none."""
+    cause: str = ""
+    """Why the first unscored one was not scored; empty where all were."""
 
 
 @record

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from rich.table import Table
+from rich.text import Text
 
 from agentbench.app import Job
 from agentbench.episodes.rates import Rate
@@ -51,14 +52,15 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     keys = list(dict.fromkeys(key for outcome in outcomes for key in outcome.settings))
     varied = [key for key in keys if len({outcome.settings.get(key) for outcome in outcomes}) > 1]
     shared = [f"{key}={outcomes[0].settings[key]}" for key in keys if key not in varied]
-    table = Table(title=" ".join(shared) or None, title_justify="left")
+    table = Table(title=Text(" ".join(shared)) if shared else None, title_justify="left")
     for key in varied:
-        table.add_column(key)
+        table.add_column(Text(key))
     for heading in ("n", "solved", "rate", "95 % interval", "expert", "steps"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for outcome in outcomes:
-        table.add_row(*(outcome.settings.get(key, "") for key in varied), *_cells(outcome), outcome.problem)
+        settings = (Text(outcome.settings.get(key, "")) for key in varied)
+        table.add_row(*settings, *_cells(outcome), Text(outcome.problem))
     return table
 
 

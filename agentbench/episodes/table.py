@@ -9,6 +9,9 @@ from rich.text import Text
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import Agreement, ScoreSums, Summary
 
+LONGEST_CAUSE = 200
+"""Most characters that are shown of why something was not scored."""
+
 
 def final_table(summary: Summary) -> Group:
     """Success with its 95 % interval by group; below it the expert, errors, other scores, a judge's agreement, cost."""
@@ -32,7 +35,7 @@ def _success(summary: Summary) -> Table:
     }
     for title, rates in groups.items():
         for name, rate in rates.items():
-            table.add_row(f"{title} {name}", *_cells(rate))
+            table.add_row(Text(f"{title} {name}"), *_cells(rate))
         table.add_section()
     table.add_row("all", *_cells(summary.success), style="bold")
     return table
@@ -62,6 +65,8 @@ def _rest(summary: Summary) -> str:
 
 def _score(name: str, sums: ScoreSums) -> str:
     unscored = f", {sums.unscored} unscored" if sums.unscored else ""
+    cause = " ".join(sums.cause.split()).removeprefix("unscored: ")
+    unscored += f" ({cause[:LONGEST_CAUSE]})" if cause else ""
     return f"score {name}: mean {percent(sums.mean)} of {sums.scored}{unscored}"
 
 

@@ -63,6 +63,7 @@ class Tally:
         self._tokens: dict[str, Usage] = {}
         self._scores: dict[str, list[float]] = {}
         self._unscored: Counter[str] = Counter()
+        self._causes: dict[str, str] = {}
         self._agreement: Counter[tuple[bool, bool]] = Counter()
         self._episodes: list[dict[str, Any]] = []
         self._groups: dict[str, dict[str, list[int]]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
@@ -122,11 +123,12 @@ class Tally:
 
     def _add_scores(self, scores: tuple[Score, ...]) -> None:
         values = {score.name: score.value for score in scores}
-        for name, value in values.items():
-            if value is None:
-                self._unscored[name] += 1
+        for score in scores:
+            if score.value is None:
+                self._unscored[score.name] += 1
+                self._causes.setdefault(score.name, score.explanation)
             else:
-                self._scores.setdefault(name, []).append(value)
+                self._scores.setdefault(score.name, []).append(score.value)
         answer, judge = values.get("answer"), values.get("judge")
         if answer is not None and judge is not None:
             self._agreement[answer == 1.0, judge == 1.0] += 1
@@ -137,7 +139,12 @@ class Tally:
 
     def _score_sums(self) -> dict[str, ScoreSums]:
         names = sorted({*self._scores, *self._unscored} - {"answer"})
-        return {name: _sums(self._scores.get(name, []), self._unscored[name]) for name in names}
+        return {name: self._sums(name) for name in names}
+
+    def _sums(self, name: str) -> ScoreSums:
+        values = self._scores.get(name, [])
+        mean = math.fsum(values) / len(values) if values else None
+        return ScoreSums(len(values), self._unscored[name], mean, self._causes.get(name, ""))
 
     def _judge_agreement(self) -> Agreement | None:
         seen = self._agreement
@@ -183,10 +190,6 @@ def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
             return False
         case _:
             return True
-
-
-def _sums(values: list[float], unscored: int) -> ScoreSums:
-    return ScoreSums(len(values), unscored, math.fsum(values) / len(values) if values else None)
 
 
 def _generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[Generation]:

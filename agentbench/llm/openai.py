@@ -161,7 +161,7 @@ class OpenAILlm:
             ):
                 answer = _Answer(response.status, await response.read())
                 later = response.headers.get("Retry-After", "")
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise LlmError(f"{self._base_url!r} is no address", f"correct {self._section}.base_url") from error
         except aiohttp.ConnectionTimeoutError as error:
             raise _Fault(f"cannot reach {self._base_url}: no connection within {CONNECT_TIMEOUT_S:g} s") from error

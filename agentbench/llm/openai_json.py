@@ -82,8 +82,10 @@ def _reading(body: bytes, read: Callable[[Any], T]) -> T:
         return read(orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise ValueError("no JSON") from error
-    except LookupError as error:
+    except KeyError as error:
         raise ValueError(f"{error} is missing") from error
+    except IndexError as error:
+        raise ValueError("a list in it is empty") from error
     except (TypeError, AttributeError) as error:
         raise ValueError("of another form") from error
 

@@ -12,21 +12,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentbench.config.suggest import did_you_mean
 from agentbench.errors import DataError, PreflightError
-from agentbench.types import Task
+from agentbench.types import Answer, AnswerType, Task
 
 
 def read_tasks(path: Path) -> tuple[Task, ...]:
-    """All tasks of a file, in order.
+    """All tasks of a file, in order; empty lines are passed over.
 
     Raises:
         PreflightError: the file is not there.
-        DataError: a line is not a task, with its number; or an id stands twice.
+        DataError: a line is not a task, has no turn or a gold answer that its type cannot have, with its number; or an
+            id stands twice.
     """
     if not path.is_file():
         raise PreflightError(f"no task file {path}", "python -m agentbench.prepare")
     tasks: dict[str, Task] = {}
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             task = _read_line(line, path, number)
             if task.id in tasks:
                 raise DataError(path, f"the task id {task.id!r} stands there a second time", number)
@@ -42,9 +45,29 @@ def write_tasks(path: Path, tasks: Iterable[Task]) -> None:
 
 def _read_line(line: bytes, path: Path, number: int) -> Task:
     try:
-        return _adapter().validate_json(line)
+        task = _adapter().validate_json(line)
     except ValidationError as error:
         raise DataError(path, _problem(error.errors()), number) from None
+    if not task.turns:
+        raise DataError(path, f"the task {task.id!r} has no turn", number)
+    for index, turn in enumerate(task.turns):
+        answer = turn.gold.answer
+        if not _fits(answer):
+            value = f"turns.{index}.gold.answer.value: {answer.value!r} is no answer of type {answer.type.value}"
+            raise DataError(path, value, number)
+    return task
+
+
+def _fits(answer: Answer) -> bool:
+    match answer.type:
+        case AnswerType.TEXT:
+            return isinstance(answer.value, str)
+        case AnswerType.NUMBER:
+            return isinstance(answer.value, int | float | None)  # none: the gold answer is not published
+        case AnswerType.ITEMS:
+            return isinstance(answer.value, tuple)
+        case AnswerType.UNANSWERABLE:
+            return answer.value is None
 
 
 @cache

@@ -46,8 +46,10 @@ class StudentQwen3:
     def __init__(self, thinking: bool = True) -> None:
         """`thinking`: whether the model may open with a thought of its own, as the official template's default has it.
 
-        Without, every assistant turn is opened with an empty thought.
+        Without, every assistant turn is opened with an empty thought, and an expert's thoughts are ordinary text before
+        the calls, or before a line `FINAL: answer`.
         """
+        self._thinking = thinking
         empty = (_THINK, Piece("\n\n", False), _THINK_END, Piece("\n\n", False))
         self._assistant = (_START, Piece("assistant\n", False), *(() if thinking else empty))
 
@@ -63,7 +65,10 @@ class StudentQwen3:
         match action:
             case CallTools():
                 calls = (piece for index, call in enumerate(action.calls) for piece in _call(index, call))
-                return (*_thought(action.thought, ""), *calls, _END)
+                before = _thought(action.thought, "") if self._thinking else _spoken(action.thought)
+                return (*before, *calls, _END)
+            case Final(answer, thought) if not self._thinking:
+                return (Piece(_GUARD.thought_and_answer(thought, answer), False), _END)
             case Final():
                 return (*_thought(action.thought, _GUARD.broken(action.answer)), _END)
             case Malformed():
@@ -107,6 +112,10 @@ def _turn(role: str, text: str) -> tuple[Piece, ...]:
 def _given(exchange: Exchange) -> tuple[Piece, ...]:
     answer = _GUARD.broken(exchange.answer)
     return (*_turn("user", exchange.query), _NEWLINE, *_turn("assistant", answer), _NEWLINE)
+
+
+def _spoken(thought: str) -> tuple[Piece, ...]:
+    return (Piece(f"{_GUARD.broken(thought)}\n", False),) if thought else ()
 
 
 def _thought(thought: str, text: str) -> tuple[Piece, ...]:

@@ -1,4 +1,7 @@
-"""Supervised fine-tuning with TRL's SFTTrainer on rows that are already tokens."""
+"""Supervised fine-tuning of a model in memory with TRL's SFTTrainer, on rows that are already tokens.
+
+This is how a tiny student is made. Given models, with adapters, checkpoints and ranks: see `finetune`.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,9 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.config.stage import SftStage
-from agentbench.training_data.sft import SftRow
+from agentbench.training.data import IGNORED
+from agentbench.training_data.rows import SftRow
 from agentbench.types import record
-
-IGNORED = -100
-"""Label of tokens outside the loss, as in PyTorch's cross entropy."""
 
 
 @record

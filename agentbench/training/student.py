@@ -1,4 +1,4 @@
-"""From trajectories to a trained student in a folder, for a model made here and for one that is given."""
+"""From trajectories to a tiny student in a folder: a model made here, from nothing. Given models: see `finetune`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from transformers import AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
-from trl.trainer.sft_trainer import SFTTrainer
 
-from agentbench.config.model import HfModel, TinyModel
+from agentbench.config.model import TinyModel
 from agentbench.config.stage import SftStage
 from agentbench.errors import DataError
-from agentbench.llm.hf_load import load_hf
 from agentbench.templates.tiny import CONTROL_TOKENS, END, PAD, Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
@@ -37,7 +34,7 @@ class Recipe(NamedTuple):
 
 
 @record
-class Trained:
+class Student:
     """A finished student's figures."""
 
     rows: int
@@ -49,7 +46,7 @@ class Trained:
     result: SftResult
 
 
-def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Recipe, report: Report) -> Trained:
+def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Recipe, report: Report) -> Student:
     """A tiny student from nothing: vocabulary, copying, then the trajectories.
 
     Raises:
@@ -71,23 +68,10 @@ def train_tiny(config: TinyModel, trajectories: Sequence[Trajectory], recipe: Re
 
     share = teach_copying(model, copying, recipe.seed, copied)
     copied(copying.steps, share)  # it may have been good enough before
-    return _tuned(Trainee(model, tokenizer), rows, recipe, report, ScoredTokensTrainer)
+    return _tuned(Trainee(model, tokenizer), rows, recipe, report)
 
 
-def train_given(config: HfModel, rows: SftRows, recipe: Recipe, report: Report) -> Trained:
-    """All weights of a given model tuned on rows of its own tokens.
-
-    Raises:
-        PreflightError: the model cannot be loaded.
-        DataError: there are no rows.
-    """
-    _useful(rows)
-    model = load_hf(config.path, config.adapter, config.dtype, config.device).requires_grad_(True)
-    tokenizer = AutoTokenizer.from_pretrained(config.path)
-    return _tuned(Trainee(model, tokenizer), rows, recipe, report, SFTTrainer)
-
-
-def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trainer_class: type[SFTTrainer]) -> Trained:
+def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report) -> Student:
     def step(number: int, last: int, loss: float) -> None:
         report("learning from trajectories (loss)", number, last, loss)
 
@@ -98,7 +82,7 @@ def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trai
         recipe.seed,
         folder=recipe.folder / "trainer",
         report=step,
-        trainer_class=trainer_class,
+        trainer_class=ScoredTokensTrainer,
     )
     disable_progress_bar()
     trainee.model.save_pretrained(str(recipe.folder))
@@ -106,7 +90,7 @@ def _tuned(trainee: Trainee, rows: SftRows, recipe: Recipe, report: Report, trai
     tokens = sum(len(row.input_ids) for row in rows.rows)
     own = sum(sum(row.completion_mask) for row in rows.rows)
     parameters = sum(parameter.numel() for parameter in trainee.model.parameters())
-    return Trained(len(rows.rows), rows.too_long, rows.unsuccessful, own / tokens, parameters, result)
+    return Student(len(rows.rows), rows.too_long, rows.unsuccessful, own / tokens, parameters, result)
 
 
 def _useful(rows: SftRows) -> SftRows:
@@ -119,7 +103,7 @@ def _useful(rows: SftRows) -> SftRows:
 def _texts(trajectories: Sequence[Trajectory], family: Tiny) -> Iterable[str]:
     for trajectory in trajectories:
         history = trajectory.history
-        pieces = list(family.opening("", history.tools, history.opening.text))
+        pieces = list(family.opening("", history.tools, history.opening.text, history.earlier))
         for step in history.steps:
             pieces += [*family.action(step.decision.action), *family.observation(step)]
         yield from (piece.text for piece in pieces if not piece.control)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from agentbench.templates import Span
-from agentbench.types import History, Trajectory, record
+from agentbench.training_data.rows import SftRow
+from agentbench.types import History, Trajectory
 
 
 class SpanTemplate(Protocol):
@@ -19,16 +20,6 @@ class SpanTemplate(Protocol):
     def spans(self, history: History) -> tuple[Span, ...]:
         """The tokens of a whole episode, stretch by stretch."""
         ...
-
-
-@record
-class SftRow:
-    """One training example. `input_ids` and `completion_mask` have the same length."""
-
-    id: str
-    input_ids: tuple[int, ...]
-    completion_mask: tuple[int, ...]
-    """1 where the token belongs to an action and is trained on, 0 elsewhere."""
 
 
 class SftRows(NamedTuple):

@@ -291,6 +291,9 @@ def _summary(parts: _Parts, content: _Content) -> str:
     blind = sum(task.data["gold_answer"] is None for tasks in content.tasks.values() for task in tasks)
     if blind:
         line.append(f"{blind} without ground truth, to be predicted only")
+    unread = sum(bool(task.rules) and not task.data["policy"] for tasks in content.tasks.values() for task in tasks)
+    if unread:
+        line.append(f"{unread} with a policy of no known family, shown and not checked")
     tried = content.replayed + sum(content.not_replayed.values())
     line.append(f"gold holds for {content.replayed} of {tried}" + _counts(content.not_replayed))
     if parts.endpoints.endpoints and not parts.base_url:

@@ -72,12 +72,13 @@ def entry(tmp_path: Path) -> list[str]:
     return [sys.executable, "entry.py"]
 
 
-@pytest.mark.parametrize("name", ["prepare", "rollout", "eval", "train", "doctor"])
+@pytest.mark.parametrize("name", ["prepare", "rollout", "build_prefs", "eval", "train", "doctor"])
 def test_help_is_complete_and_instant(tmp_path: Path, name: str) -> None:
     shown = ended([sys.executable, "-m", f"agentbench.{name}", "--help"], tmp_path)
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.count(f"  python -m agentbench.{name}") >= 3
-    assert all(text in shown.out for text in ("Exit codes: 0", "Choices", "cache_dir=outputs/cache", "--multirun"))
+    from_primary = "template.tokenizer=${tokenizer}" if name == "build_prefs" else "cache_dir=outputs/cache"
+    assert all(text in shown.out for text in ("Exit codes: 0", "Choices", from_primary, "--multirun"))
     assert shown.cpu_seconds < 0.3
 
 

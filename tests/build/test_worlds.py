@@ -13,8 +13,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentbench.build.runs import step_grader
 from agentbench.build.playground import Playground, playground
+from agentbench.build.runs import step_grader
 from agentbench.build.worlds import select_tasks, worlds
 from agentbench.config.env import Availability, M3Env, Scenario
 from agentbench.config.retriever import Bm25Retriever

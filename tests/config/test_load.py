@@ -8,7 +8,7 @@ import pytest
 
 from agentbench.config import load
 from agentbench.config.entry import DoctorConfig, PrepareConfig, RolloutConfig, TrainConfig
-from agentbench.config.env import Granularity
+from agentbench.config.env import Granularity, M3Env
 from agentbench.config.model import OpenAIModel
 from agentbench.errors import ConfigError
 
@@ -31,7 +31,7 @@ def problems(schema: type = RolloutConfig, **changes: Any) -> tuple[str, ...]:
 
 def test_values_become_typed_and_defaults_fill_the_rest() -> None:
     config = load(rollout(env={"tools": "selection"}, model=CHAT, template={"kind": "teacher"}), RolloutConfig)
-    assert config.env.tools is Granularity.SELECTION
+    assert isinstance(config.env, M3Env) and config.env.tools is Granularity.SELECTION
     assert isinstance(config.model, OpenAIModel)
     assert (config.seed, config.resume, config.expert_mode.save_alternate_trace) == (0, None, False)
 
@@ -119,7 +119,7 @@ def test_parts_that_contradict_each_other_are_refused(changes: dict[str, Any], b
 
 
 def test_a_model_behind_a_server_cannot_be_trained() -> None:
-    parts = rollout(model=CHAT, template={"kind": "teacher"}, stage={})
+    parts = rollout(model=CHAT, template={"kind": "teacher"}, stage={"kind": "sft"})
     wanted = ("stage", "model", "template", "agent", "env", "retriever", "rewards", "cache_dir")
     with pytest.raises(ConfigError, match=r"^model: a model behind a server cannot be trained here"):
         load({key: parts[key] for key in wanted}, TrainConfig)

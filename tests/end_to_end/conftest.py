@@ -90,9 +90,9 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     run_async(gold_rollout(config, lambda line: None).play(folder / "gold"))
     gold = list(read_trajectories(folder / "gold" / "trajectories.jsonl"))
-    model = config.model
-    assert isinstance(model, TinyModel)
-    train_tiny(model, gold, Recipe(config.stage, 0, folder / "model"), lambda what, step, last, figure: None)
+    model, stage = config.model, config.stage
+    assert isinstance(model, TinyModel) and isinstance(stage, SftStage)
+    train_tiny(model, gold, Recipe(stage, 0, folder / "model"), lambda what, step, last, figure: None)
     return folder / "model"
 
 

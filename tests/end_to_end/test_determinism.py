@@ -10,7 +10,7 @@ import pytest
 from agentbench.build.runs import rollout
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import RolloutConfig
-from agentbench.config.env import M3Env, Granularity
+from agentbench.config.env import Granularity, M3Env
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, RandomExpert
 from agentbench.config.model import TinyModel
 from agentbench.config.retriever import Bm25Retriever

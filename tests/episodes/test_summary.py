@@ -83,7 +83,11 @@ def test_the_final_table_tells_success_expert_and_errors(tally: Tally) -> None:
 
 
 def judged(trajectory: Trajectory, answer: float, judge: float | None) -> Trajectory:
-    scores = (Score("answer", answer), Score("judge", judge, generations=(Generation("judge", "", usage=Usage(500)),)))
+    opinion = "" if judge is not None else "unscored: HTTP [401]"
+    scores = (
+        Score("answer", answer),
+        Score("judge", judge, opinion, generations=(Generation("judge", "", usage=Usage(500)),)),
+    )
     return dataclasses.replace(trajectory, scores=scores)
 
 
@@ -99,7 +103,7 @@ def judged_tally(played: tuple[Trajectory, ...]) -> Tally:
 def test_the_final_table_tells_scores_agreement_and_cost(judged_tally: Tally) -> None:
     out = io.StringIO()
     Console(file=out, width=200).print(final_table(judged_tally.summary()))
-    assert "score judge: mean 100.0 % of 2, 1 unscored" in out.getvalue()
+    assert "score judge: mean 100.0 % of 2, 1 unscored (HTTP [401])" in out.getvalue()
     # 1 of 2; p_c = 1/2 · 2/2 + 1/2 · 0/2 = 1/2 = p_o, so kappa is 0
     assert "rules and judge agree on 1 of 2: 50.0 % (9.5 – 90.5 %), kappa 0.00; solved by the rules alone 0, by" in (
         out.getvalue()

@@ -47,6 +47,14 @@ def test_a_job_that_failed_says_why_and_hides_no_other(outcomes: tuple[Outcome, 
     assert "no task matches" in row and "%" not in row
 
 
+def test_what_stands_in_brackets_is_shown(tmp_path: Path) -> None:
+    shared = "env.worlds=[films]"
+    jobs = [Job((shared, f"env.servers.a.command=[{name}]"), tmp_path / name, f"no {name} [/here]") for name in "xy"]
+    title, *rows = shown(sum_up(jobs))
+    assert title.strip() == shared
+    assert sum("[x]" in row and "no x [/here]" in row for row in rows) == 1
+
+
 def test_what_all_jobs_share_stands_in_the_title(outcomes: tuple[Outcome, ...]) -> None:
     lines = shown(outcomes)
     assert lines[0].strip() == "seed=1" and sum("seed" in line for line in lines) == 1

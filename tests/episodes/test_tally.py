@@ -169,6 +169,13 @@ def test_other_scores_have_their_means_and_counts(solved: Trajectory) -> None:
     assert tally.summary().scores == expected and tally.summary().judge_agreement is None
 
 
+def test_the_first_cause_of_a_missing_score_is_kept(solved: Trajectory) -> None:
+    tally = Tally(ExpertSettings())
+    for cause in ("HTTP 401", "HTTP 500"):
+        tally.add(dataclasses.replace(solved, scores=(Score("judge", None, cause), Score("policy", 1.0, "kept"))))
+    assert tally.summary().scores == {"judge": ScoreSums(0, 2, None, "HTTP 401"), "policy": ScoreSums(2, 0, 1.0)}
+
+
 def test_rules_and_judge_are_compared_where_both_scored(solved: Trajectory) -> None:
     tally = Tally(ExpertSettings())
     seen = 20 * [(1.0, 1.0)] + 5 * [(1.0, 0.5)] + 10 * [(0.0, 1.0)] + 15 * [(0.5, 0.0)] + [(1.0, None), (None, 1.0)]

@@ -253,6 +253,19 @@ def test_a_dead_server_is_one_line(nowhere: str) -> None:
     assert str(caught.value) == f"cannot reach {nowhere}: Connection refused (attempts: 2)"
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8000/v1", "ftp://127.0.0.1/v1", "nonsense"])
+def test_what_is_no_address_is_not_tried_again(address: str) -> None:
+    async def check() -> None:
+        llm = client(address)
+        try:
+            await llm.check()
+        finally:
+            await llm.close()
+
+    with pytest.raises(PreflightError, match=f"^'{address}' is no address$"):
+        asyncio.run(check())
+
+
 def test_a_connection_dropped_half_way_is_tried_again() -> None:
     cut = iter((True, False))
 

@@ -35,6 +35,11 @@ def test_a_call_without_arguments_has_none() -> None:
     assert orjson.loads(completion)["tool_calls"] == [{"name": "now", "arguments": {}}]
 
 
+def test_no_choice_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^a list in it is empty$"):
+        read_chat(b'{"choices": []}', REQUEST)
+
+
 def test_content_in_parts_is_joined() -> None:
     parts = [{"type": "text", "text": "He"}, {"type": "image_url"}, {"type": "text", "text": "at"}]
     assert read_chat(chat(message={"content": parts}), REQUEST).completion == "Heat"

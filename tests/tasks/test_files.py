@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import orjson
@@ -37,6 +38,26 @@ def test_a_broken_line_is_named(tmp_path: Path, film_task: Task) -> None:
     path.write_bytes(orjson.dumps(film_task) + b"\n{not json\n")
     with pytest.raises(DataError, match="line 2"):
         read_tasks(path)
+
+
+def test_empty_lines_are_passed_over(tmp_path: Path, film_task: Task) -> None:
+    (tmp_path / "test.jsonl").write_bytes(b"\n" + orjson.dumps(film_task) + b"\n\n")
+    assert read_tasks(tmp_path / "test.jsonl") == (film_task,)
+
+
+def test_a_task_without_turns_is_none(tmp_path: Path, film_task: Task) -> None:
+    write_tasks(tmp_path / "test.jsonl", [dataclasses.replace(film_task, turns=())])
+    with pytest.raises(DataError, match=r"line 1: the task 'films-1' has no turn"):
+        read_tasks(tmp_path / "test.jsonl")
+
+
+@pytest.mark.parametrize(("kind", "value"), [("number", "x"), ("text", 4.5), ("items", "a"), ("unanswerable", "no")])
+def test_a_gold_answer_is_of_its_type(tmp_path: Path, film_task: Task, kind: str, value: object) -> None:
+    line = orjson.loads(orjson.dumps(film_task))
+    line["turns"][0]["gold"]["answer"] = {"type": kind, "value": value}
+    (tmp_path / "test.jsonl").write_bytes(orjson.dumps(line))
+    with pytest.raises(DataError, match=rf"line 1: turns\.0\.gold\.answer\.value: .* is no answer of type {kind}"):
+        read_tasks(tmp_path / "test.jsonl")
 
 
 def test_an_id_may_stand_only_once(tmp_path: Path, film_task: Task) -> None:

@@ -131,3 +131,10 @@ def test_without_thinking_only_the_dropped_empty_thoughts_differ(
 def test_words_beside_a_call_are_thought() -> None:
     text = 'I see.\n<tool_call>\n{"name": "ping", "arguments": {}}\n</tool_call>\nDone.'
     assert StudentQwen3().parse(text) == CallTools((ToolCall("ping", {}),), thought="I see.\n\nDone.")
+
+
+@pytest.mark.parametrize("action", [CALL, Final("Jeunet", thought="I know.")])
+def test_without_thinking_an_experts_thought_is_ordinary_text(qwen_tokenizer: Tokenizer, action: Action) -> None:
+    ours = TokenTemplate(StudentQwen3(thinking=False), qwen_tokenizer)
+    text = ours.render_action(action)
+    assert "<think>" not in text and ours.parse(text) == action

@@ -7,8 +7,25 @@ import dataclasses
 import pytest
 
 from agentbench.templates import Span
+from agentbench.templates.tiny import Tiny
+from agentbench.templates.token_template import TokenTemplate
+from agentbench.templates.tokenizer import Tokenizer
 from agentbench.training_data.sft import sft_row, sft_rows
-from agentbench.types import EndReason, History, Observation, Score, Task, Trajectory
+from agentbench.types import (
+    CallTools,
+    Decision,
+    EndReason,
+    Exchange,
+    Final,
+    History,
+    Observation,
+    Score,
+    Step,
+    StepCategory,
+    Task,
+    ToolCall,
+    Trajectory,
+)
 
 
 class TwoSteps:
@@ -33,3 +50,18 @@ def test_failures_and_long_episodes_are_left_out_and_counted(solved: Trajectory)
     failed = dataclasses.replace(solved, scores=(Score("answer", 0.5),))
     assert sft_rows([solved, failed], TwoSteps(), max_length=7)[1:] == (0, 1)
     assert sft_rows([solved, failed], TwoSteps(), max_length=6) == ((), 1, 1)
+
+
+def test_given_turns_stand_in_the_row_and_none_of_their_tokens_is_trained_on(
+    film_task: Task, letters: Tokenizer
+) -> None:
+    actions = (CallTools((ToolCall("born", {"who": "Jack Lee"}),)), Final("Stroud"))
+    steps = tuple(Step(Decision(action), Observation("Stroud"), StepCategory.GOLD_CALL) for action in actions)
+    given = (Exchange("Who directed Robbery?", "Jack Lee"),)
+    history = History((), Observation("Where was he born?"), steps, given)
+    row = sft_row(Trajectory(film_task, history, EndReason.FINAL), TokenTemplate(Tiny(), letters))
+    trained = [token for token, kept in zip(row.input_ids, row.completion_mask, strict=True) if kept]
+    assert "<|user|> Who directed Robbery?<|act|><|final|> Jack Lee<|end|><|user|> Where" in letters.decode(
+        row.input_ids
+    )
+    assert letters.decode(trained) == "<|call|> born<|arg|> who<|is|> Jack Lee<|end|><|final|> Stroud<|end|>"

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from agentbench.config.tasks import Split
+from agentbench.tasks.tool_usage import Family
 from agentbench.worlds.frames import FRAMES, frame_indexes, frame_split
 from agentbench.worlds.policies import WORDINGS
 from agentbench.worlds.splits import split_of
@@ -61,5 +62,5 @@ def test_the_same_sentence_in_two_groups_belongs_to_the_same_split():
 
 
 @pytest.mark.parametrize("family", WORDINGS)
-def test_every_policy_family_has_ten_different_wordings(family: str):
+def test_every_policy_family_has_ten_different_wordings(family: Family):
     assert len(set(WORDINGS[family])) == 10

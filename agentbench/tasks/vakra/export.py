@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,15 @@ from agentbench.types import (
 )
 
 MISSING = "MissingPrediction: the predictions hold nothing for this task"
+_NEXT = "give a folder of VAKRA's output files, or one of them; eval export=vakra writes them to vakra/ in its folder"
 Grade = Callable[[Task, History, Action, Observation], tuple[StepCategory, float]]
 
 
 def write_submission(folder: Path, trajectories: Iterable[Trajectory]) -> tuple[Path, ...]:
     """Writes the files below the folder and gives their paths; each is there whole or not at all.
 
-    Records are ordered by uuid and turn. An episode that came to no answer counts as an error.
+    Records are ordered by uuid and turn. An episode that came to no answer counts as an error. Of a domain's name, what
+    is no letter, digit, `_`, `-` or dot stands as `_` in the file's.
 
     Raises:
         DataError: two trajectories are of the same task.
@@ -52,7 +55,9 @@ def write_submission(folder: Path, trajectories: Iterable[Trajectory]) -> tuple[
     for trajectory in trajectories:
         task = trajectory.task
         capability = task.data.get("capability")
-        path = folder / (f"capability_{capability}" if capability else "") / f"{task.domain}.json"
+        path = (
+            folder / (_file_name(f"capability_{capability}") if capability else "") / f"{_file_name(task.domain)}.json"
+        )
         records = files.setdefault(path, {})
         key = (_uuid(task), int(task.data.get("turn_id", 0)))
         if key in records:
@@ -80,6 +85,10 @@ def read_submission(folder: Path, tasks: Iterable[Task], grade: Grade) -> tuple[
 
 _Key = tuple[str, str, str]
 """Domain, uuid and the question."""
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text)
 
 
 def _uuid(task: Task) -> str:
@@ -136,9 +145,9 @@ def _predictions(place: Path) -> dict[_Key, Mapping[str, Any]]:
             key = (gold.domain, gold.uuid, gold.turns[-1].query.strip())
             if key in found:
                 raise DataError(path, f"record {gold.uuid!r}: a second prediction for the same question")
-            found[key] = {**value, "turn": gold.turns[-1]}
+            found[key] = {**value, "turn": gold.turns[-1], "duration_s": _seconds(value, path)}
     if not found:
-        raise PreflightError(f"no predictions in {place}", "give a folder of VAKRA's output files, or one of them")
+        raise PreflightError(f"no predictions in {place}", _NEXT)
     return found
 
 
@@ -148,8 +157,15 @@ def _listed(path: Path) -> list[dict[str, Any]]:
     except orjson.JSONDecodeError as error:
         raise DataError(path, f"no JSON: {error.msg}", error.lineno) from None
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise DataError(path, "not a list of predictions")
+        raise DataError(path, "not a list of predictions", next_step=_NEXT)
     return values
+
+
+def _seconds(value: Mapping[str, Any], path: Path) -> float:
+    given = value.get("duration_s") or 0.0
+    if not isinstance(given, int | float):
+        raise DataError(path, f"record {value.get('uuid')!r}: duration_s is {given!r}, not a number of seconds")
+    return float(given)
 
 
 def _prediction(task: Task, predictions: Mapping[_Key, Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -173,8 +189,8 @@ def _trajectory(task: Task, prediction: Mapping[str, Any] | None, grade: Grade) 
         task,
         history,
         EndReason.ERROR if failed else EndReason.FINAL,
-        error=str(prediction.get("error") or "no reason given") if failed else "",
-        seconds=float(prediction.get("duration_s") or 0.0),
+        error=_text(prediction.get("error")) or "no reason given" if failed else "",
+        seconds=prediction["duration_s"],
     )
 
 

@@ -97,10 +97,12 @@ def read_record(value: Mapping[str, Any], file: Path) -> Sides:
     asked = _asked(value, place)
     gold = next((value[key] for key in ("ground_truth", "output") if value.get(key)), None)
     rest = (_text(value, "additional_instructions", place), _scenarios(value, place), _columns(value))
-    question = VakraRecord(str(file), uuid, domain, _turns(asked, "turns", place), *rest) if asked else None
-    answers = VakraRecord(str(file), uuid, domain, _turns(gold, "gold", place), *rest) if gold else None
-    if question is None and answers is None:
+    turns = _turns(asked, "turns", place) if asked else ()
+    played = _turns(gold, "gold", place) if gold else ()
+    if not turns and not played:
         raise place.wrong("it has no turns")
+    question = VakraRecord(str(file), uuid, domain, turns, *rest) if turns else None
+    answers = VakraRecord(str(file), uuid, domain, played, *rest) if played else None
     return Sides(question, answers)
 
 

@@ -20,7 +20,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from agentbench.errors import PreflightError, ToolError
+from agentbench.errors import PreflightError, ToolError, ToolServerError
 from agentbench.tools.http.spec import Method
 
 FIRST_PAUSE_S = 0.2
@@ -68,8 +68,9 @@ class HttpClient:
         """The JSON value of the answer. `path` begins with a slash; it and `query` are percent-encoded already.
 
         Raises:
-            ToolError: the address would leave the base URL or is too long; the server is dead, slow or refuses the
+            ToolError: the address would leave the base URL or is too long; the server is slow, fails or refuses the
                 call; its answer is no JSON, packed, or too large.
+            ToolServerError: no connection to the server can be made.
         """
         url = self._below(URL(f"{self._base}{path}{'?' if query else ''}{query}", encoded=True))
         answer = await self._persist(method, url, body)
@@ -107,7 +108,10 @@ class HttpClient:
             except _Fault as fault:
                 repeatable = method is Method.GET or fault.nothing_done
                 if attempt == self._max_retries or not repeatable or fault.pause_s > LONGEST_PAUSE_S:
-                    raise ToolError(f"{fault} (attempts: {attempt + 1})") from fault
+                    tried = f"{fault} (attempts: {attempt + 1})"
+                    if fault.unreachable:
+                        raise ToolServerError(f"{self._base}: {tried}", "start the server, then resume") from fault
+                    raise ToolError(tried) from fault
                 pause = random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
                 await asyncio.sleep(max(pause, fault.pause_s))
             attempt += 1
@@ -121,12 +125,13 @@ class HttpClient:
                 answer = _Answer(response.status, await self._content(response), response.headers)
         except aiohttp.ConnectionTimeoutError as error:
             problem = f"the server of this tool cannot be reached within {CONNECT_TIMEOUT_S:g} s"
-            raise _Fault(problem, nothing_done=True) from error
+            raise _Fault(problem, nothing_done=True, unreachable=True) from error
         except TimeoutError as error:
             raise ToolError(f"the server of this tool gave no answer within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             problem = f"the server of this tool cannot be reached: {_reason(error)}"
-            raise _Fault(problem, nothing_done=isinstance(error, aiohttp.ClientConnectorError)) from error
+            unconnected = isinstance(error, aiohttp.ClientConnectorError)
+            raise _Fault(problem, nothing_done=unconnected, unreachable=unconnected) from error
         if answer.status in (408, 429) or answer.status >= 500:
             problem = f"the server of this tool fails with HTTP {answer.status}{answer.said}"
             raise _Fault(problem, answer.retry_after_s, nothing_done=answer.status in _NOTHING_DONE)
@@ -201,12 +206,14 @@ class _Answer(NamedTuple):
 
 
 class _Fault(Exception):
-    """What another attempt may mend; `nothing_done` says that the server cannot have carried the call out."""
+    """What another attempt may mend."""
 
-    def __init__(self, problem: str, pause_s: float = 0.0, *, nothing_done: bool) -> None:
+    def __init__(self, problem: str, pause_s: float = 0.0, *, nothing_done: bool, unreachable: bool = False) -> None:
+        """`nothing_done`: the server cannot have carried the call out; `unreachable`: there was no connection to it."""
         super().__init__(problem)
         self.pause_s = pause_s
         self.nothing_done = nothing_done
+        self.unreachable = unreachable
 
 
 def _base(base_url: str) -> URL:

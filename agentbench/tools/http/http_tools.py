@@ -47,7 +47,8 @@ class HttpTool:
         """The operation's answer for the arguments.
 
         Raises:
-            ToolError: an argument cannot be sent, or the server is dead, slow, refuses or answers with no usable JSON.
+            ToolError: an argument cannot be sent, or the server is slow, fails, refuses or answers with no usable JSON.
+            ToolServerError: no connection to the server can be made.
         """
         endpoint = self._endpoint
         try:

@@ -198,4 +198,6 @@ def _reason(error: TransportError) -> str:
     text = str(error.message)
     verify = re.search(r"certificate verify failed: (.*?) \(_ssl", text)
     inner = re.search(r"\[(.+)\]", text)
+    if inner is not None and inner[1] == "None":  # what the client says of a server that hangs up on a TLS greeting
+        return "the connection was closed at once"
     return verify[1] if verify else inner[1] if inner else text or type(error).__name__

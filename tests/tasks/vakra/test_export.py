@@ -87,6 +87,12 @@ def test_the_same_task_twice_is_refused(tmp_path: Path, task: Task) -> None:
         write_submission(tmp_path, [played(task), played(task)])
 
 
+def test_a_domain_that_is_a_path_stays_in_the_folder(tmp_path: Path, task: Task) -> None:
+    outward = dataclasses.replace(task, domain="../../films", data={**task.data, "capability": "../4"})
+    (path,) = write_submission(tmp_path / "vakra", [played(outward)])
+    assert path == tmp_path / "vakra" / "capability_.._4" / ".._.._films.json"
+
+
 def test_nothing_but_the_files_is_left(tmp_path: Path, task: Task) -> None:
     written(tmp_path, played(task))
     written(tmp_path, played(task, Final("again")))
@@ -130,7 +136,10 @@ def test_an_empty_folder_has_no_predictions(tmp_path: Path, task: Task) -> None:
         read_submission(tmp_path, [task], GRADE)
 
 
+TURN = b'"uuid": "u", "domain": "d", "output": [{"query": "q"}]'
 BROKEN = {
+    "a time that is none": (b'[{%b, "duration_s": "soon"}]' % TURN, "record 'u': duration_s is 'soon', not a number"),
+    "no turns": (b'[{"uuid": "u", "domain": "d", "output": "[]"}]', "record 'u': it has no turns"),
     "no JSON": (b"[", "no JSON"),
     "no list": (b"{}", "not a list of predictions"),
     "no output": (b'[{"uuid": "u", "domain": "d", "turns": [{"query": "q"}]}]', "record 'u': it holds no output"),

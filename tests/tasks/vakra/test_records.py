@@ -47,6 +47,10 @@ def test_an_empty_output_beside_ground_truth_is_not_the_gold() -> None:
     assert gold is not None and gold.turns == (EXPECTED,)
 
 
+def test_a_json_text_of_no_turns_is_no_gold(question: dict[str, Any]) -> None:
+    assert read_record({**question, "output": "[]"}, FILE).gold is None
+
+
 def test_turns_may_be_json_texts(question: dict[str, Any]) -> None:
     texts = [orjson.dumps(turn).decode() for turn in question["dialogue"]["turns"]]
     read = read_record({**question, "dialogue": {"turns": texts}}, FILE)
@@ -66,6 +70,7 @@ WRONG = {
     "no uuid": ({"uuid": 7}, "record '7': uuid is 7, not a text"),
     "a domain that is a path": ({"domain": "../etc"}, "record 'u-1': domain is '../etc'"),
     "no turns": ({"dialogue": {}}, "record 'u-1': it has no turns"),
+    "a list of no turns as a JSON text": ({"dialogue": {"turns": "[]"}}, "record 'u-1': it has no turns"),
     "turns that are a number": ({"dialogue": {"turns": 3}}, "record 'u-1': its turns are 3, not a list"),
     "a turn that is no JSON": ({"dialogue": {"turns": ["{"]}}, "record 'u-1': '{' is no JSON"),
     "a question without words": ({"dialogue": {"turns": [{"query": " "}]}}, "turn 1 asks nothing: its query is ' '"),

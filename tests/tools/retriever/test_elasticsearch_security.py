@@ -244,6 +244,24 @@ def test_a_dead_server_is_one_line_that_says_what_to_do() -> None:
     assert caught.value.next_step.startswith("start the server, or correct retriever.url")
 
 
+def test_a_server_that_hangs_up_on_tls_is_one_line() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.close()
+
+    async def asked() -> None:
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+            url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+            server = ElasticsearchServer(ElasticsearchRetriever(url=url, max_retries=0), ApiKey("X"))
+            try:
+                await server.check()
+            finally:
+                await server.close()
+
+    with pytest.raises(PreflightError, match=r"cannot reach https://.*: the connection was closed at once \("):
+        asyncio.run(asked())
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:9200", "http://127.0.0.1", "nonsense"])
 def test_a_url_that_is_none_is_one_line(url: str) -> None:
     with pytest.raises(PreflightError, match=f"retriever.url='{url}'"):

@@ -153,6 +153,13 @@ def test_a_policy_about_elsewhere_does_not_bind(library, records) -> None:
     assert (task.tools_allowed, task.data["tool_availability"]) == ((ToolKind.API,), "only_api")
 
 
+def test_a_policy_that_is_not_understood_is_counted(library, records) -> None:
+    (asked,) = records["capability_4_multiturn/input"]
+    library.records("capability_4_multiturn/input", [{**asked, "additional_instructions": "Be brief and kind."}])
+    assert library.tasks(library.prepare())["turns"].rules[0].forbids == ()
+    assert "1 with a policy of no known family, shown and not checked" in library.said[0]
+
+
 SCENARIOS = {"(API)": "api", "(RAG)": "rag", "(API-RAG)(RAG-API)": "rag_before_api", "(RAG)(API-RAG)": "api_before_rag"}
 
 

@@ -1,0 +1,34 @@
+"""An adapter over weights in 4 bits; runs where bitsandbytes is installed."""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from agentbench.config.lora import Qlora
+from agentbench.config.model import Dtype
+from agentbench.config.stage import DpoStage, SftStage, StageConfig
+from agentbench.config.trainer import ModelExport
+from agentbench.llm.hf_load import load_hf
+from agentbench.training.finetune import finetune
+from tests.training.conftest import Job, preference, supervised
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is an optional extra"),
+]
+
+
+@pytest.mark.parametrize("stage", [SftStage(batch_size=2), DpoStage(batch_size=2, learning_rate=1e-2)])
+def test_an_adapter_learns_over_weights_in_4_bits(stage: StageConfig, make_job: Job, base: Path) -> None:
+    make = supervised if isinstance(stage, SftStage) else preference
+    rows = [make(number) for number in range(6)]
+    job = make_job("qlora", rows, stage=stage, lora=Qlora(rank=4), export=ModelExport.MERGED)
+    trained = finetune(job, lambda what, step, last, figure: None)
+    assert math.isfinite(trained.loss)
+    assert trained.loss < trained.first_loss
+    assert load_hf(str(base), job.output, Dtype.FLOAT32, "cpu").config.vocab_size > 0
+    assert load_hf(str(job.folder / "model"), None, Dtype.FLOAT32, "cpu").dtype.itemsize == 4

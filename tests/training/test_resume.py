@@ -1,0 +1,78 @@
+"""A training that was killed goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+from safetensors.torch import load_file
+
+from agentbench.config.lora import Lora
+from agentbench.config.stage import DpoStage
+from agentbench.config.trainer import BestBy, TrainerConfig
+from agentbench.training.finetune import finetune, last_checkpoint
+from agentbench.training.job import TRAINER, Trained, TrainJob
+from tests.training.conftest import Job, preference
+
+ROWS = [preference(number) for number in range(12)]
+SETTINGS = {
+    "stage": DpoStage(batch_size=2, epochs=5, learning_rate=1e-2),
+    "lora": Lora(rank=2, alpha=4),
+    "trainer": TrainerConfig(checkpoint_every=4, best_by=BestBy.LAST),
+}
+"""30 steps of 2 of 12 pairs, in an order that is drawn anew each epoch."""
+
+
+def train(job: TrainJob) -> Trained:
+    return finetune(job, lambda what, step, last, figure: None)
+
+
+def killed_after_a_checkpoint(job: TrainJob) -> None:
+    """Runs the job in a process of its own and kills it with -9 once a checkpoint is whole."""
+    child = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("resume_child.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert child.stdin is not None
+    with child.stdin:
+        child.stdin.write(job.to_json())
+    while last_checkpoint(job.folder / TRAINER) is None and child.poll() is None:
+        time.sleep(0.005)
+    child.kill()
+    child.wait()
+
+
+@pytest.mark.slow
+def test_killed_and_gone_on_with_ends_where_an_uninterrupted_training_does(make_job: Job) -> None:
+    whole, killed = make_job("whole", ROWS, **SETTINGS), make_job("killed", ROWS, **SETTINGS)
+    expected = train(whole)
+    killed_after_a_checkpoint(killed)
+    assert not killed.output.exists(), "it was killed before the end"
+    assert train(killed).loss == expected.loss
+    ours, theirs = (load_file(job.output / "adapter_model.safetensors") for job in (killed, whole))
+    assert all(ours[name].equal(theirs[name]) for name in theirs), "bit for bit"
+    lines = [(job.folder / "metrics.jsonl").read_bytes().splitlines() for job in (killed, whole)]
+    steps = [[orjson.loads(line)["step"] for line in logged] for logged in lines]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["new adapter", "given adapter"])
+def test_a_checkpoint_holds_the_adapter_that_is_trained(given: bool, make_job: Job, base: Path) -> None:
+    settings = dict(SETTINGS)
+    if given:
+        first = make_job("first", ROWS, **SETTINGS)
+        train(first)
+        settings["model"] = dataclasses.replace(first.model, adapter=first.output)
+    job = make_job("run", ROWS, **settings)
+    expected = train(job)
+    for path in (job.folder / TRAINER).glob("checkpoint-30"):
+        (path / "complete").unlink()
+    assert last_checkpoint(job.folder / TRAINER) == job.folder / TRAINER / "checkpoint-28"
+    assert train(job).loss == expected.loss
