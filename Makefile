@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench-tools bench-env bench-scale bench-retrieval
+.PHONY: help setup demo test test-slow check format bench-tools bench-env bench-scale bench-retrieval bench-train bench-train-gpu
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -60,3 +60,9 @@ bench-scale: setup  ## Measure a domain with 300 tools and 10 collections
 
 bench-retrieval: setup  ## Measure recall of the retrievers, where ../shared/data/rag is there
 	@$(PY) experiments/bench_retrieval.py
+
+bench-train: setup  ## Compare training on packed trees with TRL's own trainers, one thread
+	@$(PY) experiments/bench_train.py
+
+bench-train-gpu: setup  ## The same on a GPU, at the shape of a model of 4 billion parameters
+	@$(PY) experiments/bench_train_gpu.py
