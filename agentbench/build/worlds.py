@@ -46,7 +46,7 @@ def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed:
         DataError: a task file cannot be read.
     """
     if tasks.file is not None:
-        groups = [_matching(_known(read_tasks(tasks.file), tasks.file, found), env)]
+        groups = [_matching(_known(_given(tasks.file), tasks.file, found), env)]
     else:
         groups = [_matching(read_tasks(world.tasks(env.tools, tasks.split)), env) for world in found]
     if tasks.limit is not None:
@@ -57,6 +57,12 @@ def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed:
         place = str(tasks.file) if tasks.file else str([world.manifest.name for world in found])
         raise PreflightError(f"no task matches {wanted} in {place}")
     return chosen
+
+
+def _given(path: Path) -> tuple[Task, ...]:
+    if not path.is_file():
+        raise PreflightError(f"tasks.file: no file {str(path)!r}", "correct the path")
+    return read_tasks(path)
 
 
 def _known(tasks: tuple[Task, ...], path: Path, found: tuple[World, ...]) -> tuple[Task, ...]:
@@ -78,7 +84,7 @@ def task_file(tasks: TasksConfig, seed: int) -> tuple[Task, ...]:
     """
     if tasks.file is None:
         raise PreflightError("no task file is given", "tasks.file=…")
-    found = read_tasks(tasks.file)
+    found = _given(tasks.file)
     if not found:
         raise PreflightError(f"no task in {tasks.file}")
     return tuple(_evenly([list(found)], tasks.limit or len(found), seed)[0])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbench.config.env import EnvConfig, M3Env, McpEnv
+from agentbench.config.env import EnvConfig, M3Env, McpEnv, Shortlister
 from agentbench.config.expert_mode import ExpertModeConfig, InformedExpert, NoExpert
 from agentbench.config.llm_actors import ExpertConfig, LlmExpert, LlmOverseer, OverseerConfig
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
@@ -107,6 +107,21 @@ def _interface_fits(env: EnvConfig) -> str:
     return ""
 
 
+def _shortlist_is_on(env: EnvConfig) -> str:
+    shortlist = env.interface.shortlist
+    if shortlist.tools is None and shortlist.by is not Shortlister.BM25:
+        return (
+            "env.interface.shortlist.by: ranks nothing without env.interface.shortlist.tools, how many tools are shown"
+        )
+    return ""
+
+
+def _rest_server_is_a_url(source: SourceConfig) -> str:
+    if isinstance(source, VakraSource) and source.base_url and not source.base_url.startswith(("http://", "https://")):
+        return f"source.base_url: {source.base_url!r} is no address; it begins with http:// or https://"
+    return ""
+
+
 def _mcp_needs_tasks(env: EnvConfig, tasks: TasksConfig) -> str:
     if isinstance(env, McpEnv) and tasks.file is None:
         return "tasks.file: required with env=mcp: a file with one task per line"
@@ -139,6 +154,8 @@ RULES = (
     Rule(("expert_mode", "overseer"), _llm_overseer_is_used),
     Rule(("retriever",), _encoder_is_named),
     Rule(("env",), _interface_fits),
+    Rule(("env",), _shortlist_is_on),
+    Rule(("source",), _rest_server_is_a_url),
     Rule(("env", "tasks"), _mcp_needs_tasks),
     Rule(("env",), _worlds_are_named),
 )

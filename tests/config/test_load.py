@@ -110,6 +110,7 @@ def test_interpolations_are_resolved_and_each_broken_one_is_told() -> None:
         ({"model": {**CHAT, "mode": "completions"}, "template": {"kind": "student_qwen3"}}, "template.tokenizer: requ"),
         ({"expert_mode": {"kind": "none", "save_alternate_trace": True}}, "expert_mode.save_alternate_trace: there is"),
         ({"env": {"worlds": []}}, "env.worlds: names no world"),
+        ({"env": {"interface": {"shortlist": {"by": "dense"}}}}, "env.interface.shortlist.by: ranks nothing"),
         ({"env": {"worlds": ["a", "b", "a"]}}, "env.worlds: a named more than once"),
     ],
 )
