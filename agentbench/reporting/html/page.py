@@ -1,0 +1,156 @@
+"""The file itself: figures and tables in front, trajectories behind them, packed so that thousands open at once.
+
+Trajectories lie in the file as compressed chunks. The browser unpacks the index when the page opens and a chunk when
+somebody opens a trajectory of it, so the time to open does not grow with what the trajectories hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agentbench.errors import PreflightError
+from agentbench.reporting.html.trajectory_view import index_entry, trajectory_view
+from agentbench.types import Trajectory, record
+
+CHUNK = 40
+"""Trajectories that are packed together: small enough to unpack at once, large enough to compress well."""
+
+_HERE = Path(__file__).parent
+
+
+@record
+class Table:
+    """A table of texts; the first column names the row."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@record
+class Figure:
+    """A picture, as SVG made by a plotting library, with the same in words for who cannot see it."""
+
+    caption: str
+    svg: str
+
+
+@record
+class Section:
+    """A headline with what belongs under it."""
+
+    title: str
+    text: str = ""
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+@record
+class Page:
+    """A report without its trajectories."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    runs: tuple[str, ...]
+    """Names of the runs whose trajectories follow, in that order."""
+
+
+def write_page(path: Path, page: Page, trajectories: Sequence[Iterable[Trajectory]]) -> int:
+    """Writes the file, and gives the number of trajectories in it.
+
+    `trajectories` has one iterable per name in `page.runs`; they are read once and not kept. A reader of `path` sees
+    the old file or the new one.
+
+    Raises:
+        PreflightError: the file cannot be written.
+    """
+    index, chunks = _packed(trajectories)
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        draft.write_text(_document(page, index, chunks), encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as failure:
+        raise PreflightError(f"{path} cannot be written: {failure.strerror}", "choose another folder") from failure
+    return len(index)
+
+
+def _packed(trajectories: Sequence[Iterable[Trajectory]]) -> tuple[list[dict[str, Any]], list[str]]:
+    index: list[dict[str, Any]] = []
+    chunks: list[str] = []
+    waiting: list[dict[str, Any]] = []
+    for run, episodes in enumerate(trajectories):
+        for trajectory in episodes:
+            index.append(index_entry(trajectory, run))
+            waiting.append(trajectory_view(trajectory))
+            if len(waiting) == CHUNK:
+                chunks.append(_pack(waiting))
+                waiting = []
+    return index, [*chunks, _pack(waiting)] if waiting else chunks
+
+
+def _document(page: Page, index: list[dict[str, Any]], chunks: list[str]) -> str:
+    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    facts = {"runs": page.runs, "chunk": CHUNK}
+    parts = {
+        "POLICY": _policy(script),
+        "TITLE": html.escape(page.title),
+        "SUBTITLE": html.escape(page.subtitle),
+        "STYLE": style,
+        "SECTIONS": "\n".join(_section(section) for section in page.sections),
+        "FACTS": _pack(facts),
+        "INDEX": _pack(index),
+        "CHUNKS": "\n".join(f'<script type="text/plain" class="chunk">{chunk}</script>' for chunk in chunks),
+        "SCRIPT": script,
+    }
+    pieces = (_HERE / "page.html").read_text(encoding="utf-8").split("@@")
+    return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def _policy(script: str) -> str:
+    """Content security policy: our one script by its hash, no other, and no connection to anywhere."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"
+
+
+def _pack(value: Any) -> str:
+    """JSON, compressed, in letters that mean nothing to HTML."""
+    return base64.b64encode(zlib.compress(orjson.dumps(value), 9)).decode()
+
+
+def _section(section: Section) -> str:
+    text = f"<p>{html.escape(section.text)}</p>" if section.text else ""
+    tables = "".join(_table(table) for table in section.tables)
+    figures = "".join(_figure(figure) for figure in section.figures)
+    grid = f'<div class="figures">{figures}</div>' if figures else ""
+    return f"<section><h2>{html.escape(section.title)}</h2>{text}{tables}{grid}</section>"
+
+
+def _table(table: Table) -> str:
+    caption = html.escape(table.caption)
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.columns)
+    body = "".join(_row(row) for row in table.rows)
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(row: tuple[str, ...]) -> str:
+    first, *rest = (html.escape(cell) for cell in row)
+    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+
+
+def _figure(figure: Figure) -> str:
+    caption = html.escape(figure.caption)
+    picture = f'<div role="img" aria-label="{caption}">{figure.svg}</div>'
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
