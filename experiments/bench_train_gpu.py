@@ -3,10 +3,11 @@
     python experiments/bench_train_gpu.py           (or: make bench-train-gpu; one CUDA GPU with 80 GB, some minutes)
     python experiments/bench_train_gpu.py --tiny    (the same steps with toy sizes on a CPU: does it run, is it right)
 
-Needs torch, transformers and peft alone. Weights are random, bfloat16, with a LoRA of rank 16 on all projections. The
-rows are those of one trajectory of ten steps that all branch, after a prompt of 2,048 tokens: ten pairs. A step is the
-policy's and the reference's forward pass (its adapter off), the sigmoid loss and the backward pass. The stock loop
-takes one pair at a time, without padding and with its output projection on scored tokens alone, as TRL does on a GPU.
+Needs torch, transformers and peft alone; without agentbench installed, run it with PYTHONPATH=. in its folder. Weights
+are random, bfloat16, with a LoRA of rank 16 on all projections. The rows are those of one trajectory of ten steps that
+all branch, after a prompt of 2,048 tokens: ten pairs. A step is the policy's and the reference's forward pass (its
+adapter off), the sigmoid loss and the backward pass. The stock loop takes one pair at a time, without padding and with
+its output projection on scored tokens alone, as TRL does on a GPU.
 
 Printed are the seconds of three repetitions after one that warms up, their ratio beside the ratio of multiplications,
 the peak of allocated memory above the weights, and how far the policy's log-probabilities are from the stock loop's.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from agentbench.app.check import check
@@ -15,11 +17,12 @@ from agentbench.errors import ConfigError
 SCHEMAS = {
     "prepare": schemas.PrepareConfig,
     "rollout": schemas.RolloutConfig,
-    "eval": schemas.RolloutConfig,
+    "eval": schemas.EvalConfig,
     "build_prefs": schemas.BuildPrefsConfig,
     "train": schemas.TrainConfig,
     "doctor": schemas.DoctorConfig,
     "serve": schemas.ServeConfig,
+    "report": schemas.ReportConfig,
 }
 
 GIVEN = ["model=hf", "model.path=somewhere", "template=student_qwen3"]
@@ -56,7 +59,7 @@ REQUIRED = {
         ("launcher", launcher): ["rows=[some.jsonl]", *GIVEN]
         for launcher in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")
     },
-    **{("sweep", sweep): ["rows=[some.jsonl]", *GIVEN] for sweep in ("lora_rank", "dpo_beta")},
+    **{("sweep", sweep): ["rows=[some.jsonl]", *GIVEN] for sweep in ("lora_rank", "dpo_beta", "optuna_dpo")},
     ("template", "teacher"): ["model=openai", "model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
     ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],
@@ -64,8 +67,12 @@ REQUIRED = {
 }
 """What an option cannot be chosen without."""
 
-NEEDS_NOTHING = {("build_prefs", "template")}
-"""Groups whose options this entry point takes as they are: it has no model that they must fit."""
+TRAJECTORIES = "trajectories=[some.jsonl]"
+INPUTS = {"build_prefs": [TRAJECTORIES, "tokenizer=somewhere"]}
+"""What an entry point makes its output of, and cannot do without."""
+
+WITHOUT_TOKENS = {("build_prefs", "template", "teacher"): [TRAJECTORIES]}
+"""Options that rule out one of these inputs."""
 
 PLAYED = {"rollout", "eval"}
 ONLY_FOR = {
@@ -73,11 +80,16 @@ ONLY_FOR = {
     ("model", "openai"): {*PLAYED, "doctor"},
     ("template", "teacher"): {*PLAYED, "doctor", "build_prefs"},
     ("env", "mcp"): PLAYED,
+    ("launcher", "ray"): PLAYED,
+    **{("launcher", kind): {"train"} for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
+    ("serve", "mcp"): {"serve"},
+    ("serve", "none"): PLAYED,
     ("sweep", "tool_interface"): PLAYED,
     ("sweep", "scenario_grid"): PLAYED,
     ("sweep", "horizon"): PLAYED,
     ("sweep", "lora_rank"): {"train"},
     ("sweep", "dpo_beta"): {"train"},
+    ("sweep", "optuna_dpo"): {"train"} if find_spec("optuna") else set(),
 }
 """Options that only some entry points can use."""
 
@@ -95,13 +107,13 @@ def loaded(entry: str, *overrides: str) -> object:
 
 
 @pytest.mark.parametrize("entry", SCHEMAS)
-def test_an_entry_point_needs_no_argument(entry: str) -> None:
-    assert isinstance(loaded(entry), SCHEMAS[entry])
+def test_an_entry_point_needs_no_argument_but_its_inputs(entry: str) -> None:
+    assert isinstance(loaded(entry, *INPUTS.get(entry, [])), SCHEMAS[entry])
 
 
 @pytest.mark.parametrize(("entry", "group", "option"), OPTIONS)
 def test_an_option_composes_and_loads(entry: str, group: str, option: str) -> None:
-    needed = [] if (entry, group) in NEEDS_NOTHING else REQUIRED.get((group, option), [])
+    needed = WITHOUT_TOKENS.get((entry, group, option), INPUTS.get(entry)) or REQUIRED.get((group, option), [])
     config = loaded(entry, f"{group}={option}", *needed)
     assert isinstance(config, SCHEMAS[entry])
     if group in vars(config):

@@ -29,6 +29,7 @@ ENTRY_FLOOR = len(FLOORS) - 1
 
 HEAVY = {
     *("torch", "transformers", "trl", "peft", "vllm", "datasets"),
+    *("matplotlib", "tensorboardX", "ray"),
     *("wandb", "elasticsearch", "deepspeed", "accelerate", "mcp", "mcp_types", "uvicorn", "starlette"),
 }
 MAY_BE_HEAVY = ("training/", "llm/hf")

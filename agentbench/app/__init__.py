@@ -41,8 +41,8 @@ class Entry(NamedTuple):
     """What it does, three examples, its exit codes: the beginning of `--help`."""
     config: str
     """Name of its schema in `agentbench.config.entry`; a name, because `--help` is too quick to import it."""
-    run: Callable[[Any, Path], None]
-    """Takes the configuration and the folder to write to."""
+    run: Callable[[Any, Path], float | None]
+    """Takes the configuration and the folder to write to; gives the figure that a search maximises, if there is one."""
     after_sweep: Callable[[Sequence[Job]], None] | None = None
     """Sums up the jobs of a sweep (`-m`), in their order; not asked where the sweep was interrupted."""
 

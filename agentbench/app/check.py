@@ -25,6 +25,9 @@ from agentbench.config import load
 from agentbench.config.secrets import redacted
 from agentbench.errors import ConfigError
 
+_EXTRAS = {"hydra/launcher/joblib": "joblib", "hydra/launcher/submitit": "slurm", "hydra/sweeper/optuna": "optuna"}
+"""By the beginning of a name that Hydra does not find: the extra of this package that brings it."""
+
 _NOT_COMPOSED = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 
@@ -97,6 +100,8 @@ def _swept_by_file(tree: DictConfig, reading: Reading) -> list[str]:
 
     Hydra itself would run them unseen, so the last override takes them away from it.
     """
+    if not tree.hydra.sweeper["_target_"].endswith(".BasicSweeper"):
+        return []  # a search, whose values nobody knows before
     params = tree.hydra.sweeper.get("params") or {}
     given = {assignment.key for assignment in reading.assignments}
     found = [f"{key}={values}" for key, values in params.items() if key not in given]
@@ -136,7 +141,9 @@ def _composable(composer: _Composer, reading: Reading) -> Reading:
 
 def _one_line(error: Exception) -> str:
     text = str(error) or str(error.__cause__)
-    return " ".join(text.split("\nConfig search path")[0].split())
+    missing = [extra for plugin, extra in _EXTRAS.items() if f"'{plugin}" in text.split("\n")[0]]
+    advice = f"; pip install 'agentbench[{missing[0]}]'" if missing else ""
+    return " ".join(text.split("\nConfig search path")[0].split()) + advice
 
 
 def _without_hydra(tree: DictConfig) -> DictConfig:

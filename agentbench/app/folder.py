@@ -15,7 +15,10 @@ from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.keys import leaves
 from agentbench.errors import ConfigError, DataError, PreflightError
 
-_MAY_DIFFER = frozenset({"resume", "concurrency", "episode_timeout_s", "max_failures", "cache_dir"})
+_MAY_DIFFER = frozenset(
+    {"resume", "concurrency", "episode_timeout_s", "max_failures", "cache_dir", "tracker", "evaluate"}
+    | {"baselines", "compare", "allow", "labels"}
+)
 """Top-level keys that change how a run proceeds but not what comes out of it."""
 
 
@@ -53,7 +56,8 @@ def resumed(folder: Path, config: RolloutConfig | TrainConfig, entry: str) -> Pa
     before = load(_mapping(saved), type(config))
     then, now = dict(leaves(dataclasses.asdict(before))), dict(leaves(dataclasses.asdict(config)))
     differ = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
-    differ = [key for key in differ if key.split(".")[0] not in _MAY_DIFFER]
+    may = _MAY_DIFFER | ({"launcher"} if isinstance(config, RolloutConfig) else set())
+    differ = [key for key in differ if key.split(".")[0] not in may]
     if differ:
         raise ConfigError([f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ])
     with locked(folder):

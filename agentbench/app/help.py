@@ -51,8 +51,9 @@ def help_text(entry: str, doc: str | None, schema: str) -> str:
         doc: what it does, with examples.
         schema: name of its dataclass in `agentbench.config.entry`.
     """
-    lines = [(doc or "").strip(), "", "Choices (group=option), the default first:"]
-    for group in groups(entry).values():
+    choices = groups(entry).values()
+    lines = [(doc or "").strip(), *(["", "Choices (group=option), the default first:"] if choices else [])]
+    for group in choices:
         others = [option for option in group.options if option != group.default]
         lines.append(f"  {group.name:<14} {' | '.join([group.default, *others])}")
     keys = _key_lines(schema, "", primary(entry), _read_schemas())
@@ -65,7 +66,8 @@ def _key_lines(schema: str, prefix: str, values: dict[str, Any], source: _Source
         place = f"{prefix}{key.name}"
         inner = [name for name in re.findall(r"\w+", source.aliases.get(key.type, key.type)) if name in source.schemas]
         if not inner and key.name != "kind":
-            default = repr(values[key.name]) if key.name in values else key.default
+            named = source.aliases.get(key.default, key.default)
+            default = repr(values[key.name]) if key.name in values else named
             meaning = " ".join(filter(None, (source.choices.get(key.type, ""), key.meaning)))
             yield _described(f"{place}={_plain(default)}", meaning)
         for name in inner:
@@ -87,7 +89,8 @@ def _plain(default: str) -> str:
     """Source text of a default as it is written on a command line."""
     if re.fullmatch(r"[A-Z]\w+\.[A-Z0-9_]+", default):
         return default.rpartition(".")[2].lower()
-    listed = re.sub(r"^\((.*?),?\)$", r"[\1]", default).replace("'", "").replace(", ", ",")
+    words = re.sub(r"\b[A-Z]\w+\.([A-Z0-9_]+)", lambda found: found[1].lower(), default)
+    listed = re.sub(r"^\((.*?),?\)$", r"[\1]", words).replace("'", "").replace(", ", ",")
     return {"None": "null", "True": "true", "False": "false", "": "…"}.get(default, listed)
 
 
@@ -105,8 +108,9 @@ def _read_schemas() -> _Source:
                 case ast.ClassDef(bases=[ast.Name(id="StrEnum")]):
                     values = [item.value for item in node.body if isinstance(item, ast.Assign)]
                     choices[node.name] = " | ".join(str(ast.literal_eval(value)) for value in values) + "."
-                case ast.ClassDef(decorator_list=[ast.Name(id="schema")]):
-                    schemas[node.name] = list(_keys(node))
+                case ast.ClassDef(decorator_list=[ast.Name(id="schema")], bases=bases):
+                    inherited = [key for base in bases for key in schemas[ast.unparse(base)]]
+                    schemas[node.name] = [*inherited, *_keys(node)]
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     aliases[name] = ast.unparse(node.value)
     return _Source(schemas, aliases, choices)

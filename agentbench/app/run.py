@@ -35,6 +35,9 @@ from agentbench.errors import AgentbenchError, ConfigError, Interrupted, Preflig
 
 log = logging.getLogger(__name__)
 
+LOST = "sweep_error.txt"
+"""In a sweep's folder: the traceback of a launcher or sweeper that gave up."""
+
 _UNREAD = "nobody reads the output any more; what is finished is on disk"
 _RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code, PreflightError.exit_code)
 _MAKE_ROOM = "make room, or see to it that it can be written"
@@ -56,9 +59,10 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
         else:
             plan = check(entry.name, _schema(entry), line)
             target = _target(entry.name, line, plan)
-            _hydra_run(entry.name, target.arguments, lambda tree: codes.append(_job(entry, line, tree)))
             if plan.sweep:
-                codes += _sum_up(entry, target.folder)
+                codes += _sweep(entry, line, target)
+            else:
+                _hydra_run(entry.name, target.arguments, lambda tree: codes.append(_job(entry, line, tree).exit_code))
     except AgentbenchError as error:
         codes.append(_report(error, error.next_step or command(entry.name, "--help")))
     except OSError as error:
@@ -142,41 +146,92 @@ def _target(entry: str, line: CommandLine, plan: Plan) -> _Target:
     return _Target([*flags, *line.search_path, *plan.overrides, *place], folder)
 
 
+def _sweep(entry: Entry, line: CommandLine, target: _Target) -> list[int]:
+    """A sweep and what it comes to; exit codes are read from the jobs' folders, for launchers use other processes.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM reached the launcher.
+    """
+    codes = []
+    try:
+        _hydra_run(entry.name, target.arguments, lambda tree: _job(entry, line, tree).objective)
+    except (AgentbenchError, OSError):
+        raise
+    except KeyboardInterrupt:
+        again = command(entry.name, *line.arguments)
+        raise Interrupted(f"interrupted; finished jobs are in {target.folder}", again) from None
+    except Exception as error:  # a launcher lost a worker, a search has nothing to choose from: the jobs still count
+        codes.append(_report(_lost(error, target.folder), f"read {target.folder / LOST}"))
+    return [*codes, *_sum_up(entry, target.folder)]
+
+
+def _lost(error: Exception, folder: Path) -> AgentbenchError:
+    """What stopped Hydra's launcher or sweeper, its traceback kept in a file."""
+    (folder / LOST).write_text(traceback.format_exc(), encoding="utf-8")
+    first = next(iter(str(error).strip().splitlines()), "")
+    return AgentbenchError(f"the sweep ended early: {type(error).__name__}: {first}")
+
+
 def _sum_up(entry: Entry, folder: Path) -> list[int]:
-    """Exit codes of a sweep's jobs, read from their folders: launchers may have run them in other processes."""
+    """Exit codes of a sweep's jobs, once what came of them is shown."""
     places = sorted((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
-    records = {place: record for place in places if (record := read_record(place)) is not None}
-    if entry.after_sweep is not None:
-        entry.after_sweep([Job(_overrides(place), place, record.get("error", "")) for place, record in records.items()])
-    return [record["exit_code"] for record in records.values() if "exit_code" in record]
+    records = {place: read_record(place) or {} for place in places}
+    if entry.after_sweep is not None and places:
+        entry.after_sweep([Job(_overrides(place), place, _problem(record)) for place, record in records.items()])
+    return [record.get("exit_code", AgentbenchError.exit_code) for record in records.values()]
+
+
+def _problem(record: dict[str, Any]) -> str:
+    if "exit_code" not in record:
+        return "never ended" if record else "never started"
+    return record["error"]
 
 
 def _overrides(folder: Path) -> tuple[str, ...]:
-    given = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
-    return tuple(str(text).removeprefix("++") for text in given)
+    path = folder / ".hydra" / "overrides.yaml"
+    return tuple(str(text).removeprefix("++") for text in OmegaConf.load(path)) if path.is_file() else ()
 
 
-def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> int:
-    """One run, recorded from start to end; its exit code.
+class _Ended(NamedTuple):
+    """One run, after its end."""
+
+    exit_code: int
+    objective: float | None
+
+
+def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> _Ended:
+    """One run, recorded from start to end.
 
     Raises:
         SystemExit: the run was interrupted; nothing but this ends a sweep of Hydra's early.
     """
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
-    config = load(tree, _schema(entry))
-    record = RunRecord(folder, entry.name, command(entry.name, *line.arguments), config.seed, config=config)
-    failure = _failure(record.start) or _failure(lambda: entry.run(config, folder))
+    sweep = Path(settings.sweep.dir).name if settings.mode is RunMode.MULTIRUN else ""
+    typed = command(entry.name, *line.arguments)
+    try:
+        config = load(tree, _schema(entry))
+    except ConfigError as error:  # a search tries values that nobody could judge before
+        return _refused(error, RunRecord(folder, entry.name, typed, None, sweep=sweep))
+    record = RunRecord(folder, entry.name, typed, config.seed, config=config, sweep=sweep)
+    objective: list[float | None] = []
+    failure = _failure(record.start) or _failure(lambda: objective.append(entry.run(config, folder)))
     unrecorded = _failure(partial(record.end, failure.exit_code if failure else 0, str(failure or "")))
     failure = failure or unrecorded
     if failure is None:
-        return 0
+        return _Ended(0, objective[0])
     label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""
     again = _again(entry, line, config, failure.exit_code)
     _report(failure, "\nthen: ".join(filter(None, (failure.next_step, again))), label)
     if isinstance(failure, Interrupted):
         raise SystemExit(failure.exit_code)
-    return failure.exit_code
+    return _Ended(failure.exit_code, None)
+
+
+def _refused(error: ConfigError, record: RunRecord) -> _Ended:
+    record.start()
+    record.end(error.exit_code, str(error))
+    return _Ended(_report(error, "leave such values out of the search", f"{' '.join(_plain_overrides())}: "), None)
 
 
 def _failure(work: Callable[[], None]) -> AgentbenchError | None:

@@ -10,6 +10,7 @@ from agentbench.build.models import instructions
 from agentbench.config.llm_actors import Endpoint, LlmExpert, LlmJudge, LlmOverseer
 from agentbench.config.model import ApiMode
 from agentbench.llm import Llm, Sampling
+from agentbench.llm.breaker import Breaker
 from agentbench.llm.cache import CachedLlm
 from agentbench.llm.openai import OpenAILlm, read_key
 from agentbench.llm.structured import StructuredLlm
@@ -26,6 +27,8 @@ class Actor(NamedTuple):
     preflight: Callable[[], Awaitable[None]]
     """Asks its server whether it is there and has the model."""
     close: Callable[[], Awaitable[None]]
+    breaker: Breaker
+    """Whether its server is there."""
 
 
 def llm_expert(config: LlmExpert, cache_dir: Path) -> Actor:
@@ -66,10 +69,11 @@ def _actor(name: str, endpoint: Endpoint, text: str, cache_dir: Path) -> Actor:
         timeout_s=endpoint.timeout_s,
         max_retries=endpoint.max_retries,
         max_connections=endpoint.max_connections,
+        down_timeout_s=endpoint.down_timeout_s,
         section=f"{name}.endpoint",
     )
     llm: Llm = remote
     if endpoint.cache:
         llm = CachedLlm(remote, cache_dir / "llm", f"{endpoint.base_url} {endpoint.name}")
     sampling = Sampling(temperature=endpoint.temperature, max_tokens=endpoint.max_tokens)
-    return Actor(StructuredLlm(llm, sampling, endpoint.schema_guided), text, remote.check, llm.close)
+    return Actor(StructuredLlm(llm, sampling, endpoint.schema_guided), text, remote.check, llm.close, remote.breaker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import hashlib
 import shlex
 import signal
@@ -24,6 +25,9 @@ from agentbench.config.stage import SftStage
 from agentbench.config.template import TemplateKind
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.llm import Llm
+from agentbench.llm.breaker import Breaker
+from agentbench.llm.fleet import Fleet
+from agentbench.llm.openai import OpenAILlm, read_key
 from agentbench.policies.chat import AGENT_PROMPT
 from agentbench.templates import Family, Template
 from agentbench.templates.student_granite3 import StudentGranite3
@@ -49,6 +53,8 @@ class Model(NamedTuple):
     template: Template
     preflight: Callable[[], Awaitable[None]] | None = None
     """Asks the model's server whether it is there and has the model, before the first episode."""
+    breaker: Breaker | None = None
+    """Whether the model's server is there."""
 
 
 def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Model:
@@ -62,12 +68,12 @@ def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Mo
             folder = tiny.path or trained_student(tiny, config, found, report)
             return _in_process(HfModel(path=str(folder), dtype=Dtype.FLOAT64, max_batch=tiny.max_batch), config)
         case HfModel() as hf:
-            return _in_process(hf, config)
+            return _in_process(hf, config, report)
         case OpenAIModel() as remote:
-            return _remote(remote, config)
+            return _remote(remote, config, report)
 
 
-def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
+def _in_process(hf: HfModel, config: RolloutConfig, report: Report | None = None) -> Model:
     import torch
 
     from agentbench.llm.hf import HfLlm
@@ -81,27 +87,38 @@ def _in_process(hf: HfModel, config: RolloutConfig) -> Model:
         family(config.template.kind, config.template.thinking), tokenizer, system_prompt(config.agent)
     )
     stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
-    return Model(HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch), layout)
+    prefix_bytes = int(hf.prefix_cache_gib * 2**30)
+    llm = HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch, prefix_bytes=prefix_bytes, report=report)
+    return Model(llm, layout)
 
 
-def _remote(remote: OpenAIModel, config: RolloutConfig) -> Model:
-    from agentbench.llm.openai import OpenAILlm, read_key
+def _remote(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Model:
+    llm = _client(remote, config) if isinstance(remote.base_url, str) else _fleet(remote, config, report)
+    system = system_prompt(config.agent)
+    if config.template.kind is TemplateKind.TEACHER:
+        return Model(llm, Teacher(system), llm.check, llm.breaker)
+    tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
+    layout = TokenTemplate(family(config.template.kind, config.template.thinking), tokenizer, system)
+    return Model(llm, layout, llm.check, llm.breaker)
 
-    llm = OpenAILlm(
-        remote.base_url,
+
+def _fleet(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Fleet:
+    """Servers that neither repeat attempts nor wait by themselves: the fleet asks another."""
+    alone = [dataclasses.replace(remote, base_url=url, max_retries=0, down_timeout_s=0.0) for url in remote.base_url]
+    members = {str(one.base_url): _client(one, config) for one in alone}
+    return Fleet(members, max_retries=remote.max_retries, down_timeout_s=remote.down_timeout_s, report=report)
+
+
+def _client(remote: OpenAIModel, config: RolloutConfig) -> OpenAILlm:
+    return OpenAILlm(
+        str(remote.base_url),
         remote.name,
         remote.mode,
         read_key(remote.api_key_env),
         timeout_s=remote.timeout_s,
         max_retries=remote.max_retries,
-        max_connections=remote.max_connections,
-    )
-    system = system_prompt(config.agent)
-    if config.template.kind is TemplateKind.TEACHER:
-        return Model(llm, Teacher(system), llm.check)
-    tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
-    return Model(
-        llm, TokenTemplate(family(config.template.kind, config.template.thinking), tokenizer, system), llm.check
+        max_connections=remote.max_connections or config.concurrency,
+        down_timeout_s=remote.down_timeout_s,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,16 @@ from agentbench.build.search import CollectionFiles, Search, retrievers
 from agentbench.build.worlds import select_tasks, task_file, worlds
 from agentbench.config.env import EarlierTurns, EnvConfig, Granularity, InterfaceConfig, M3Env, McpEnv
 from agentbench.config.retriever import RetrieverConfig
+from agentbench.config.suggest import did_you_mean
 from agentbench.config.tasks import TasksConfig
 from agentbench.envs import Environment
 from agentbench.envs.tool_env import ToolEnv
-from agentbench.errors import PreflightError
+from agentbench.errors import ConfigError, PreflightError
 from agentbench.tasks.turns import with_given_turns
 from agentbench.tools import Tool
 from agentbench.tools.http.client import HttpClient
 from agentbench.tools.http.http_tools import http_tools
+from agentbench.tools.limits import ToolLimits
 from agentbench.tools.needed import handle_stand_ins, rest_stand_ins
 from agentbench.tools.retriever import Collection
 from agentbench.tools.retriever.retrieve_documents import retrieve_documents_tool
@@ -50,6 +52,8 @@ class Playground(NamedTuple):
     """Asks servers whether they are there, before the first episode."""
     close: Callable[[], Awaitable[None]] = _nothing
     """Frees databases and connections."""
+    limits: ToolLimits | None = None
+    """How long and how often tools may be at work; off: as they are."""
 
     def environment(self, task: Task) -> Environment:
         """A fresh environment for a task.
@@ -59,7 +63,7 @@ class Playground(NamedTuple):
         """
         if task.domain not in self.tools:
             raise PreflightError(f"task {task.id!r} is about {task.domain!r}; the run has {sorted(self.tools)}")
-        return ToolEnv(self.tools[task.domain](task), self.enforce_rules)
+        return ToolEnv(self.tools[task.domain](task), self.enforce_rules, self.limits)
 
 
 def playground(
@@ -101,6 +105,8 @@ def _worlds(
             raise PreflightError("no task is left: none of those chosen needs an API tool that could be missing")
         makers = {name: interface.tools for name, interface in interfaces.items()}
 
+    _refuse_unknown(env.tool_concurrency, (tool for maker in makers.values() for tool in maker(None)))
+
     async def close() -> None:
         await search.close()
         for world in opened.values():
@@ -108,7 +114,19 @@ def _worlds(
             if world.http is not None:
                 await world.http.close()
 
-    return Playground(found, chosen, makers, env.enforce_rules, search.preflight, close)
+    return Playground(found, chosen, makers, env.enforce_rules, search.preflight, close, _limits(env))
+
+
+def _limits(env: EnvConfig) -> ToolLimits:
+    return ToolLimits(env.tool_timeout_s, env.tool_concurrency)
+
+
+def _refuse_unknown(named: Iterable[str], tools: Iterable[Tool]) -> None:
+    """Raises where a limit is for a tool that nobody has: it would do nothing."""
+    known = sorted({tool.spec.name for tool in tools})
+    for name in named:
+        if name not in known:
+            raise ConfigError([f"env.tool_concurrency: there is no tool {name!r}{did_you_mean(name, known)}"])
 
 
 class _Distractors(NamedTuple):
@@ -218,5 +236,9 @@ def _tool_servers(env: McpEnv, tasks: TasksConfig, seed: int) -> Playground:
     def tools(task: Task | None) -> tuple[Tool, ...]:
         return interface().tools(task)
 
+    async def preflight() -> None:
+        await servers.open()
+        _refuse_unknown(env.tool_concurrency, servers.tools)
+
     makers: dict[str, ToolMaker] = {task.domain: tools for task in chosen}
-    return Playground((), chosen, makers, env.enforce_rules, servers.open, servers.close)
+    return Playground((), chosen, makers, env.enforce_rules, preflight, servers.close, _limits(env))

@@ -22,7 +22,7 @@ from agentbench.config.tasks import Split
 from agentbench.config.template import TemplateKind
 from agentbench.episodes.store import read_trajectories
 from agentbench.episodes.tally import differ
-from agentbench.errors import ConfigError, DataError, PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training_data.card import Card, Counts, Source
@@ -49,11 +49,9 @@ def build_prefs(config: BuildPrefsConfig, folder: Path, report: Report) -> Card:
     file without a name in the folder.
 
     Raises:
-        ConfigError: keys contradict one another.
         PreflightError: a file or the tokenizer is missing.
         DataError: a line is no trajectory, or of a task of the test split.
     """
-    _refuse_contradictions(config)
     maker = _Maker(config, report)
     with _RowFiles(folder, config) as files:
         for row in maker.rows(folder):
@@ -75,23 +73,6 @@ def refuse_empty(card: Card) -> None:
         why = ", ".join(f"{reason} {count}" for reason, count in card.dropped.items()) or "no trajectories"
         names = ", ".join(source.path for source in card.sources)
         raise DataError(names, f"no row to train on came of it; left out: {why}", None, "loosen prefs, or other files")
-
-
-def _refuse_contradictions(config: BuildPrefsConfig) -> None:
-    problems: list[str] = []
-    teacher = config.template.kind is TemplateKind.TEACHER
-    if not config.trajectories:
-        problems.append("trajectories: required, e.g. trajectories=[outputs/rollout/<time>/trajectories.jsonl]")
-    if config.against and not isinstance(config.prefs, TrajectoryPrefs):
-        problems.append(f"against: belongs to prefs=trajectory, not to prefs={config.prefs.kind}")
-    if not teacher and config.template.tokenizer is None:
-        problems.append(f"tokenizer: required with template={config.template.kind}: folder of the model to be trained")
-    if teacher and config.template.tokenizer is not None:
-        problems.append("tokenizer: template=teacher writes messages without tokens; choose the student's template")
-    if teacher and config.cutoff_len is not None:
-        problems.append("cutoff_len: counts tokens, and template=teacher has none; choose the student's template")
-    if problems:
-        raise ConfigError(problems)
 
 
 class _Maker:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+from agentbench.app.artefacts import add_inputs
 from agentbench.build import Report
 from agentbench.build.actors import Actor, llm_expert, llm_judge, llm_overseer
-from agentbench.build.models import Model, model
+from agentbench.build.agent import Agent, agent
 from agentbench.build.playground import Playground, playground
-from agentbench.config.entry import DoctorConfig, ExportFormat, RolloutConfig, TrainConfig
+from agentbench.config.entry import DoctorConfig, EvalConfig, ExportFormat, RolloutConfig, TrainConfig
+from agentbench.config.env import M3Env
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
 from agentbench.config.llm_actors import LlmExpert as LlmExpertConfig
 from agentbench.config.llm_actors import LlmJudge as LlmJudgeConfig
 from agentbench.config.llm_actors import LlmOverseer as LlmOverseerConfig
-from agentbench.config.model import OpenAIModel, Price, TinyModel
+from agentbench.config.model import TinyModel
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.scorer import AnswerScorer as AnswerScorerConfig
 from agentbench.config.scorer import VakraScorer as VakraScorerConfig
 from agentbench.config.tasks import Split, TasksConfig
-from agentbench.episodes.rescore import keep_scored
+from agentbench.episodes.rescore import Rescoring, keep_scored
 from agentbench.episodes.run_episode import EpisodeParts
-from agentbench.episodes.run_tasks import MakeParts, PoolSettings, run_tasks
+from agentbench.episodes.run_tasks import Here, MakeParts, Player, PoolSettings, run_episodes
 from agentbench.episodes.self_check import Finding, self_check
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.summary import ExpertSettings, Summary
 from agentbench.episodes.tally import Tally
 from agentbench.errors import RunFailed
 from agentbench.llm import Sampling
+from agentbench.llm.breaker import Breaker
 from agentbench.policies import Policy
 from agentbench.policies.chat import ChatAgent
 from agentbench.policies.gold_expert import GoldExpert
@@ -52,7 +56,7 @@ from agentbench.types import StepCategory, Task
 class Cast(NamedTuple):
     """The models of a run; `None` where none is needed."""
 
-    agent: Model | None = None
+    agent: Agent | None = None
     expert: Actor | None = None
     overseer: Actor | None = None
     judge: Actor | None = None
@@ -60,12 +64,23 @@ class Cast(NamedTuple):
     def preflights(self) -> list[Callable[[], Awaitable[None]]]:
         """What asks their servers whether they are there."""
         beside = (actor.preflight for actor in (self.expert, self.overseer, self.judge) if actor)
-        return [*([self.agent.preflight] if self.agent and self.agent.preflight else []), *beside]
+        return [*([self.agent.model.preflight] if self.agent and self.agent.model.preflight else []), *beside]
+
+    def breakers(self) -> tuple[Breaker, ...]:
+        """What knows whether their servers are there."""
+        mine = self.agent.model.breaker if self.agent else None
+        beside = (actor.breaker for actor in (self.expert, self.overseer, self.judge) if actor)
+        return (*((mine,) if mine else ()), *beside)
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """The agent's server, where it is one of our own, watched for as long as the context lasts."""
+        served = self.agent.served if self.agent else None
+        return served.in_use() if served else nullcontext()
 
     async def close(self) -> None:
         """Frees connections and memory."""
         if self.agent is not None:
-            await self.agent.llm.close()
+            await self.agent.model.llm.close()
         for actor in (self.expert, self.overseer, self.judge):
             if actor is not None:
                 await actor.close()
@@ -82,6 +97,10 @@ class Rollout(NamedTuple):
     predictions: Path | None
     scorers: tuple[Scorer, ...]
     grader: StepGrader
+    inputs: dict[str, Path]
+    """What is read beside the files that the configuration names: worlds, databases, tasks, the model; by key."""
+    crew: Callable[[], AbstractAsyncContextManager[Player]] | None = None
+    """Workers that play instead of this process."""
 
     async def play(self, folder: Path) -> Summary:
         """Plays the tasks that the folder does not hold yet; afterwards all models and servers are let go.
@@ -90,20 +109,36 @@ class Rollout(NamedTuple):
             PreflightError: a server is not there, refuses the key or lacks the model.
             PreflightError, DataError, Interrupted, RunFailed: as `run_tasks` does.
         """
+        async with self.opened():
+            return await self.run(folder)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Models and servers, asked whether they are there, for as long as the context lasts.
+
+        Raises:
+            PreflightError: a server is not there, refuses the key or lacks the model.
+        """
         try:
             for preflight in (*self.cast.preflights(), self.field.preflight):
                 await preflight()
-            return await self._run(folder)
+            async with self.cast.serving():
+                yield
         finally:
             await self.cast.close()
             await self.field.close()
 
-    async def _run(self, folder: Path) -> Summary:
+    async def run(self, folder: Path) -> Summary:
+        """Plays as `play` does, with models and servers that are opened already."""
+        add_inputs(folder, self.inputs)
         if self.predictions is not None:
             played = read_submission(self.predictions, self.field.tasks, self.grader)
-            return await keep_scored(played, self.scorers, Tally(self.settings.expert, self.settings.prices), folder)
+            tally = Tally(self.settings.expert, self.settings.prices)
+            rescoring = Rescoring(self.scorers, tally, self.settings.concurrency, self.settings.table)
+            return await keep_scored(played, rescoring, folder)
         try:
-            summary = await run_tasks(self.field.tasks, self.make, self.settings, folder)
+            async with self.crew() if self.crew else nullcontext(Here(self.make, self.settings)) as player:
+                summary = await run_episodes(self.field.tasks, player, self.settings, folder)
         except RunFailed:
             self._export(folder)
             raise
@@ -121,10 +156,23 @@ def rollout(config: RolloutConfig, report: Report) -> Rollout:
     Raises:
         PreflightError, DataError: something the run needs is missing or broken.
     """
-    field = playground(
+    field = field_of(config, report)
+    return assembled(config, field, _cast(config, field, report))
+
+
+def field_of(config: RolloutConfig, report: Report) -> Playground:
+    """Worlds and tasks of a run.
+
+    Raises:
+        PreflightError, DataError: something is missing or broken.
+    """
+    return playground(
         config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
     )
-    cast = _cast(config, field, report)
+
+
+def assembled(config: RolloutConfig, field: Playground, cast: Cast) -> Rollout:
+    """A run on this field with these models."""
     settings = PoolSettings(
         concurrency=config.concurrency,
         horizon=config.env.horizon,
@@ -132,14 +180,20 @@ def rollout(config: RolloutConfig, report: Report) -> Rollout:
         episode_timeout_s=config.episode_timeout_s,
         max_failures=config.max_failures,
         expert=expert_settings(config.expert_mode),
-        prices=_prices(config),
+        prices=config.prices,
+        samples=config.samples,
+        table=not isinstance(config, EvalConfig),
+        breakers=cast.breakers(),
     )
-    grader, scorers = step_grader(config.rewards), _scorers(config, cast.judge)
+    grader, scorers = step_grader(config.rewards), scorers_of(config, cast.judge)
+
+    weights = cast.agent.weights if cast.agent else ""
 
     def make(task: Task, seed: int) -> EpisodeParts:
-        return EpisodeParts(field.environment(task), _policy(config, task, seed, cast), grader, scorers)
+        return EpisodeParts(field.environment(task), _policy(config, task, seed, cast), grader, scorers, weights)
 
-    return Rollout(field, make, settings, cast, config.export, config.predictions, scorers, grader)
+    inputs = _inputs(config, field, cast)
+    return Rollout(field, make, settings, cast, config.export, config.predictions, scorers, grader, inputs)
 
 
 def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
@@ -168,6 +222,19 @@ def needs_agent(config: RolloutConfig) -> bool:
     return plays and config.predictions is None
 
 
+def _inputs(config: RolloutConfig, field: Playground, cast: Cast) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for world in field.worlds:
+        name = world.manifest.name
+        found[f"worlds.{name}"] = world.folder
+        if world.manifest.external_database:
+            found[f"worlds.{name}.database"] = world.database
+        if isinstance(config.env, M3Env) and config.tasks.file is None:
+            found[f"tasks.{name}"] = world.tasks(config.env.tools, config.tasks.split)
+    weights = Path(cast.agent.path) if cast.agent and cast.agent.path else None
+    return {**found, "model": weights} if weights and weights.is_dir() else found
+
+
 def step_grader(rewards: RewardsConfig) -> StepGrader:
     """Grades steps with the configured numbers."""
     numbers = dataclasses.asdict(rewards)
@@ -186,25 +253,15 @@ def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
 def _cast(config: RolloutConfig, field: Playground, report: Report) -> Cast:
     cache = config.cache_dir
     return Cast(
-        agent=model(config, field.worlds, report) if needs_agent(config) else None,
+        agent=agent(config, field.worlds, report) if needs_agent(config) else None,
         expert=llm_expert(config.expert, cache) if isinstance(config.expert, LlmExpertConfig) else None,
         overseer=llm_overseer(config.overseer, cache) if isinstance(config.overseer, LlmOverseerConfig) else None,
         judge=llm_judge(config.judge, cache) if isinstance(config.judge, LlmJudgeConfig) else None,
     )
 
 
-def _prices(config: RolloutConfig) -> dict[str, Price]:
-    """By role, where a model behind a server plays it."""
-    actors = {"expert": config.expert, "overseer": config.overseer, "judge": config.judge}
-    beside = {
-        role: actor.endpoint.price
-        for role, actor in actors.items()
-        if isinstance(actor, LlmExpertConfig | LlmOverseerConfig | LlmJudgeConfig)
-    }
-    return {"agent": config.model.price, **beside} if isinstance(config.model, OpenAIModel) else beside
-
-
-def _scorers(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]:
+def scorers_of(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]:
+    """Who scores the episodes, with the judge's model where there is one."""
     opinion = LlmJudge(judge.ask, judge.instructions, config.seed) if judge else None
     match config.scorer:
         case AnswerScorerConfig():
@@ -218,7 +275,7 @@ def _policy(config: RolloutConfig, task: Task, seed: int, cast: Cast) -> Policy:
     expert = _expert(task, seed, cast.expert)
     if cast.agent is None:
         return expert
-    chat = ChatAgent(cast.agent.llm, cast.agent.template, _sampling(config), seed)
+    chat = ChatAgent(cast.agent.model.llm, cast.agent.model.template, _sampling(config), seed, config.agent.stop)
     trigger = _trigger(config.expert_mode, task, seed, cast.overseer)
     return Intervention(chat, expert, trigger, config.expert_mode.save_alternate_trace)
 
@@ -231,7 +288,17 @@ def _sampling(config: RolloutConfig) -> Sampling:
     longest = config.agent.max_tokens
     if isinstance(config.model, TinyModel):
         longest = min(longest, config.model.max_tokens)
-    return Sampling(config.agent.temperature, config.agent.top_p, longest)
+    agent = config.agent
+    return Sampling(
+        agent.temperature,
+        agent.top_p,
+        longest,
+        top_k=agent.top_k,
+        min_p=agent.min_p,
+        repetition_penalty=agent.repetition_penalty,
+        presence_penalty=agent.presence_penalty,
+        frequency_penalty=agent.frequency_penalty,
+    )
 
 
 def _trigger(mode: ExpertModeConfig, task: Task, seed: int, overseer: Actor | None) -> Trigger:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ def train_given(config: TrainConfig, trajectories: Sequence[Trajectory], folder:
     from agentbench.training.progress import showing
 
     with locked(folder):
-        job = TrainJob(dataclasses.replace(config, model=_weights(config, report)), folder)
+        job = TrainJob(dataclasses.replace(config, model=weights(config, report)), folder)
         _check(job)
         _write_tables(job, trajectories, report)
         if not isinstance(config.launcher, SingleLauncher):
@@ -112,8 +112,13 @@ def publish(model_folder: Path, target: Path) -> Path:
     return target
 
 
-def _weights(config: TrainConfig, report: Report) -> HfModel:
-    """The model that is trained further, as a folder of weights."""
+def weights(config: TrainConfig, report: Report) -> HfModel:
+    """The model that is trained further, as a folder of weights.
+
+    Raises:
+        PreflightError: a tiny student that is not there could not be trained.
+        ConfigError: the model is behind a server.
+    """
     import torch
 
     match config.model:
@@ -144,9 +149,16 @@ def _as_rollout(config: TrainConfig) -> RolloutConfig:
 
 
 def _check(job: TrainJob) -> None:
-    from agentbench.training.preflight import check_adapter, check_machine, check_reference, check_tokenizer
+    from agentbench.training.preflight import (
+        check_adapter,
+        check_machine,
+        check_model,
+        check_reference,
+        check_tokenizer,
+    )
 
     check_machine(job)
+    check_model(job)
     check_adapter(job)
     check_reference(job)
     check_tokenizer(job)
@@ -154,18 +166,43 @@ def _check(job: TrainJob) -> None:
 
 def _write_tables(job: TrainJob, trajectories: Sequence[Trajectory], report: Report) -> None:
     """The tables of rows in the run's folder, unless an earlier run of it has written them."""
-    from agentbench.training.data import Limits
+    from agentbench.training.data import Limits, read_table
     from agentbench.training.job import DATA
     from agentbench.training.preflight import context_length
 
     config = job.config
     limits = Limits(config.stage.max_length, context_length(job))
     rows = _from_files(config.rows) if config.rows else _from_trajectories(config, job.model, trajectories)
-    tables = {"train": rows, "validation": _from_files(config.validation_rows)}
-    for name, origins in tables.items():
-        if name == "train" or config.validation_rows:
-            audit = _table(job, origins, limits, folder=job.folder / DATA / name)
-            report(f"{'rows to train on' if name == 'train' else 'validation rows'}: {audit.line()}")
+    tasks: set[str] = set()
+    tables = {"train": _noting(rows, tasks), "validation": _apart(_from_files(config.validation_rows), tasks)}
+    names = [name for name in tables if name == "train" or config.validation_rows]
+    complete = all(read_table(job.folder / DATA / name) for name in names)
+    if not complete:
+        shutil.rmtree(job.folder / DATA, ignore_errors=True)
+    for name in names:
+        audit = _table(job, tables[name], limits, folder=job.folder / DATA / name)
+        report(f"{'rows to train on' if name == 'train' else 'validation rows'}: {audit.line()}")
+
+
+def _noting(rows: Iterable[Origin], tasks: set[str]) -> Iterator[Origin]:
+    """The rows; their tasks are in the set once all are read."""
+    for origin in rows:
+        tasks.add(origin.row.task)
+        yield origin
+
+
+def _apart(rows: Iterable[Origin], tasks: Collection[str]) -> Iterator[Origin]:
+    """The rows, if none is of one of the tasks; rows that name no task pass.
+
+    Raises:
+        DataError: one is.
+    """
+    for origin in rows:
+        if origin.row.task and origin.row.task in tasks:
+            problem = f"validation on the task {origin.row.task!r}, which is trained on"
+            advice = "hold tasks back with agentbench.build_prefs validation_share=0.1"
+            raise DataError(origin.path, problem, origin.line, advice)
+        yield origin
 
 
 def _table(job: TrainJob, rows: Iterable[Origin], limits: Limits, *, folder: Path) -> Audit:
@@ -175,7 +212,7 @@ def _table(job: TrainJob, rows: Iterable[Origin], limits: Limits, *, folder: Pat
     found = read_table(folder)
     if found is not None:
         return found.audit
-    return write_table(rows, config.stage, limits, micro_batch=job.micro_batch, seed=config.seed, folder=folder)
+    return write_table(rows, config.stage, limits, rows_at_once=job.rows_at_once, seed=config.seed, folder=folder)
 
 
 def _from_files(paths: Sequence[Path]) -> Iterator[Origin]:

@@ -10,22 +10,36 @@ from pydantic import Field
 
 from agentbench.config.agent import AgentConfig
 from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
+from agentbench.config.cluster import PlayLauncher
 from agentbench.config.env import EnvConfig, M3Env
+from agentbench.config.evaluate import EvaluateConfig
 from agentbench.config.expert_mode import ExpertModeConfig
 from agentbench.config.launcher import LauncherConfig, SingleLauncher
-from agentbench.config.llm_actors import ExpertConfig, GoldExpert, JudgeConfig, NoJudge, OverseerConfig, RuleOverseer
+from agentbench.config.llm_actors import (
+    ExpertConfig,
+    GoldExpert,
+    JudgeConfig,
+    LlmExpert,
+    LlmJudge,
+    LlmOverseer,
+    NoJudge,
+    OverseerConfig,
+    RuleOverseer,
+)
 from agentbench.config.lora import LoraConfig, NoLora
-from agentbench.config.model import ModelConfig
+from agentbench.config.model import ModelConfig, OpenAIModel, Price, TinyModel
 from agentbench.config.prefs import Arguments, PrefsConfig
+from agentbench.config.report import ReportConfig as ReportConfig
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.schema import schema
 from agentbench.config.scorer import AnswerScorer, ScorerConfig
-from agentbench.config.serve import ServeKind
+from agentbench.config.serve import NoServe, RunServe, ServeKind
 from agentbench.config.source import SourceConfig
 from agentbench.config.stage import StageConfig
 from agentbench.config.tasks import TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
+from agentbench.config.tracker import NoTracker, TrackerConfig
 from agentbench.config.trainer import ModelExport, TrainerConfig
 
 
@@ -55,10 +69,12 @@ class PrepareConfig:
 
 @schema
 class RolloutConfig:
-    """`python -m agentbench.rollout` and `agentbench.eval`: episodes of an agent on tasks."""
+    """`python -m agentbench.rollout`: episodes of an agent on tasks."""
 
     seed: int = 0
     model: ModelConfig
+    serve: RunServe = NoServe()
+    launcher: PlayLauncher = SingleLauncher()
     template: TemplateConfig
     agent: AgentConfig
     env: EnvConfig
@@ -69,6 +85,8 @@ class RolloutConfig:
     scorer: ScorerConfig = AnswerScorer()
     retriever: RetrieverConfig
     tasks: TasksConfig
+    samples: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Episodes of each task, each with a seed of its own."""
     rewards: RewardsConfig
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Episodes under way at once."""
@@ -76,6 +94,7 @@ class RolloutConfig:
     """Longest wall time of one episode, in seconds; past it the episode ends with an error."""
     max_failures: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of episodes that may end with an error before the run counts as failed (exit code 3)."""
+    tracker: TrackerConfig = NoTracker()
     export: ExportFormat = ExportFormat.NONE
     """Write the run in another project's format as well, into a folder of that name."""
     predictions: Path | None = None
@@ -84,6 +103,38 @@ class RolloutConfig:
     """Folder of an earlier run of the same configuration to go on with."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """What tokens cost by role, where a model behind a server plays it."""
+        actors = {"expert": self.expert, "overseer": self.overseer, "judge": self.judge}
+        beside = {
+            role: actor.endpoint.price
+            for role, actor in actors.items()
+            if isinstance(actor, LlmExpert | LlmOverseer | LlmJudge)
+        }
+        return {"agent": self.model.price, **beside} if isinstance(self.model, OpenAIModel) else beside
+
+
+@schema
+class EvalConfig(RolloutConfig):
+    """`python -m agentbench.eval`: what `agentbench.rollout` plays, with statistics."""
+
+    baselines: bool = True
+    """Let an agent that does nothing and the gold chains play the same tasks, for their figures beside every table. Not
+    done with env=mcp, whose tools are somebody else's."""
+    compare: tuple[Path, ...] = ()
+    """Folders of earlier runs on the same tasks that this one is compared with; refused before anything is played where
+    they were set up otherwise."""
+    allow: tuple[str, ...] = ()
+    """With compare: keys in which the runs differ on purpose, `env.horizon` or a whole part like `env`; with `tasks`
+    those that all have are compared."""
+    regrade: Path | None = None
+    """Folder of an earlier run whose episodes are scored again with this scorer and judge; nothing is played, and all
+    other keys are that run's."""
+    labels: Path | None = None
+    """What people say of judged episodes, {"task": id, "sample": 0, "solved": true} per line; measures the judge's
+    errors in place of the rules."""
 
 
 @schema
@@ -108,9 +159,12 @@ class TrainConfig:
     """Rows that are not trained on: their loss, and for pairs the accuracy, are measured and choose the checkpoint."""
     trajectories: tuple[Path, ...] = ()
     """`trajectories.jsonl` files for stage=sft. Neither rows nor these: gold ones of the training split, rolled out."""
-    tree: bool = False
-    """Compute tokens that rows of a batch share only once, where model and stage allow it. The losses are the same, but
-    rows that begin alike meet in a batch: set `trainer.micro_batch` to an eighth of `stage.batch_size` or less."""
+    tree: bool = True
+    """Compute tokens that rows of a batch share only once, with the same losses; where model, stage or rows do not
+    allow it or it would not pay, one line says why. Rows of a task then meet in an optimizer step, which holds eight
+    tasks or more: a larger `stage.batch_size` saves more."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    tracker: TrackerConfig = NoTracker()
     export: ModelExport = ModelExport.TRAINED
     resume: Path | None = None
     """Folder of an earlier training of the same configuration to go on with, from its last checkpoint."""
@@ -152,6 +206,10 @@ class ServeConfig:
 
     seed: int = 0
     serve: ServeKind
+    model: ModelConfig = TinyModel()
+    """With serve=vllm: the weights."""
+    template: TemplateConfig = TemplateConfig(kind=TemplateKind.TINY)
+    """With serve=vllm: the layout of the prompts that the server is checked with."""
     env: M3Env
     retriever: RetrieverConfig
     tasks: TasksConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -137,6 +138,10 @@ class McpEnv:
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""
     earlier_turns: EarlierTurns = EarlierTurns.LIVED
     interface: InterfaceConfig = InterfaceConfig()
+    tool_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """Longest time one tool call may take, in seconds; past it the agent is told so."""
+    tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
+    """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
 
 
 @schema
@@ -166,6 +171,10 @@ class M3Env:
     """How slot_filling and selection tools behave where the public peer has faults."""
     earlier_turns: EarlierTurns = EarlierTurns.LIVED
     interface: InterfaceConfig = InterfaceConfig()
+    tool_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """Longest time one tool call may take, in seconds; past it the agent is told so."""
+    tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
+    """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
 
 
 EnvConfig = Annotated[M3Env | McpEnv, Field(discriminator="kind")]

@@ -51,11 +51,11 @@ class DeepspeedZero3Launcher:
 
 @schema
 class FsdpLauncher:
-    """PyTorch's fully sharded data parallel; needs GPUs."""
+    """PyTorch's fully sharded data parallel, version 2: weights, gradients and optimizer states are spread."""
 
     kind: Literal["fsdp"] = "fsdp"
     processes: Annotated[int, Field(ge=1)] = 2
-    """On this machine, at most one per GPU."""
+    """On this machine; on GPUs at most one per GPU."""
     offload_weights: bool = False
     """Keep weights in CPU memory until a layer needs them."""
 

@@ -24,7 +24,9 @@ class Endpoint:
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Limit for one attempt, in seconds."""
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
-    """Further attempts after 408, 429, 5xx and connection faults."""
+    """Further attempts after 408, 429, 5xx, cut connections, time-outs and garbage (these two: twice at most)."""
+    down_timeout_s: Annotated[float, Field(ge=0)] = 300.0
+    """Longest time for which a server that went away is waited for, in seconds; see `model.down_timeout_s`."""
     max_connections: Annotated[int, Field(ge=1)] = 32
     """Requests under way at once."""
     max_tokens: Annotated[int, Field(ge=1)] = 1024

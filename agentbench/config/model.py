@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from agentbench.config.schema import schema
 
@@ -26,6 +27,19 @@ class ApiMode(StrEnum):
     """/chat/completions with messages and tool declarations."""
     COMPLETIONS = "completions"
     """/completions with the template's own prompt."""
+
+
+def _addresses(given: object) -> object:
+    """One address, or several that differ."""
+    listed = [given] if isinstance(given, str) else given
+    if not isinstance(listed, list | tuple) or not listed or not all(isinstance(url, str) and url for url in listed):
+        raise PydanticCustomError("addresses", "must be an address or a list of addresses")
+    if len(set(listed)) < len(listed):
+        raise PydanticCustomError("addresses", "must name every server once")
+    return given if isinstance(given, str) else tuple(listed)
+
+
+Addresses = Annotated[str | tuple[str, ...], BeforeValidator(_addresses)]
 
 
 @schema
@@ -70,6 +84,8 @@ class HfModel:
     """torch device: `cpu`, `cuda`, `cuda:1`."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Requests answered together."""
+    prefix_cache_gib: Annotated[float, Field(ge=0)] = 1.0
+    """Memory on the device for what was computed for prompts, in GiB: an episode's next prompt goes on with it."""
 
 
 @schema
@@ -77,8 +93,9 @@ class OpenAIModel:
     """A model behind an OpenAI-compatible HTTP server."""
 
     kind: Literal["openai"] = "openai"
-    base_url: str
-    """Address up to and including the version: `http://127.0.0.1:8000/v1`."""
+    base_url: Addresses
+    """Address up to and including the version: `http://127.0.0.1:8000/v1`. Several servers with the same model share
+    the episodes: `[http://a:8000/v1,http://b:8000/v1]`; one that goes away is left out until it is back."""
     name: str
     """Model name the server knows."""
     mode: ApiMode = ApiMode.CHAT
@@ -87,9 +104,13 @@ class OpenAIModel:
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Limit for one attempt, in seconds."""
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
-    """Further attempts after 408, 429, 5xx and connection faults."""
-    max_connections: Annotated[int, Field(ge=1)] = 256
-    """Requests under way at once."""
+    """Further attempts after 408, 429, 5xx, cut connections, time-outs and garbage (these two: twice at most)."""
+    down_timeout_s: Annotated[float, Field(ge=0)] = 300.0
+    """Longest time for which a server that went away is waited for, in seconds: requests are held back, clocks of
+    episodes stand still, and the run goes on once it is back. Past it the run ends and can be resumed. 0: do not wait.
+    """
+    max_connections: Annotated[int, Field(ge=1)] | None = None
+    """Requests under way at once, at each server. Off: as many as `concurrency`."""
     price: Price = Price()
 
 

@@ -10,11 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentbench.config.agent import AgentConfig
+from agentbench.config.cluster import PlayLauncher, RayLauncher
 from agentbench.config.env import EnvConfig, M3Env, McpEnv, Shortlister
+from agentbench.config.evaluation_rules import labels_have_a_judge, regrade_is_alone, samples_differ
 from agentbench.config.expert_mode import ExpertModeConfig, InformedExpert, NoExpert
+from agentbench.config.launcher import LauncherConfig
 from agentbench.config.llm_actors import ExpertConfig, LlmExpert, LlmOverseer, OverseerConfig
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
+from agentbench.config.prefs_rules import (
+    lengths_are_counted,
+    rows_have_trajectories,
+    sides_are_of_trajectories,
+    tokens_are_the_template_s,
+)
 from agentbench.config.retriever import Bm25Retriever, EncoderKind, RetrieverConfig
+from agentbench.config.serve import RunServe, ServeKind, VllmServe
 from agentbench.config.source import SourceConfig, SqliteSource, VakraSource
 from agentbench.config.tasks import TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
@@ -23,6 +34,7 @@ from agentbench.config.training_rules import (
     batches_divide,
     best_can_be_told,
     ranks_can_train,
+    reference_can_move,
     stage_can_train,
     stage_fits_itself,
     stage_has_rows,
@@ -59,6 +71,30 @@ def _template_fits_model(model: ModelConfig, template: TemplateConfig) -> str:
     if isinstance(model, OpenAIModel) and not chat and template.tokenizer is None:
         return "template.tokenizer: required with model.mode=completions: folder or hub name of the served tokenizer"
     return ""
+
+
+def _served_weights_are_ours(serve: RunServe | ServeKind, model: ModelConfig) -> str:
+    if isinstance(serve, VllmServe) and isinstance(model, OpenAIModel):
+        return "serve: vllm computes the weights of model=tiny or model=hf; model=openai has a server of its own"
+    return ""
+
+
+def _workers_find_their_model(launcher: LauncherConfig | PlayLauncher, serve: RunServe | ServeKind) -> str:
+    if isinstance(launcher, RayLauncher) and isinstance(serve, VllmServe):
+        return "launcher: ray and serve=vllm do not go together; keep a server up (agentbench.serve), use model=openai"
+    return ""
+
+
+def _workers_play(launcher: LauncherConfig | PlayLauncher, predictions: Path | None) -> str:
+    if isinstance(launcher, RayLauncher) and predictions is not None:
+        return "launcher: predictions are scored by this process; leave launcher=ray away"
+    return ""
+
+
+def _engine_knows_sampling(agent: AgentConfig, model: ModelConfig, serve: RunServe | ServeKind) -> str:
+    if isinstance(model, OpenAIModel) or isinstance(serve, VllmServe) or not agent.server_only:
+        return ""
+    return f"agent.{agent.server_only[0]}: only servers know it; leave it away, or use model=openai or serve=vllm"
 
 
 def _own_data_needs_its_source(
@@ -139,6 +175,10 @@ def _worlds_are_named(env: EnvConfig) -> str:
 
 RULES = (
     Rule(("model", "template"), _template_fits_model),
+    Rule(("serve", "model"), _served_weights_are_ours),
+    Rule(("agent", "model", "serve"), _engine_knows_sampling),
+    Rule(("launcher", "serve"), _workers_find_their_model),
+    Rule(("launcher", "predictions"), _workers_play),
     Rule(("stage", "model"), stage_can_train),
     Rule(("stage", "rows", "trajectories"), stage_has_rows),
     Rule(("rows", "validation_rows"), validation_has_rows),
@@ -146,9 +186,17 @@ RULES = (
     Rule(("stage",), stage_fits_itself),
     Rule(("stage", "model", "lora"), adapter_fits),
     Rule(("lora", "launcher"), ranks_can_train),
+    Rule(("stage", "lora", "launcher", "trainer", "validation_rows"), reference_can_move),
     Rule(("stage", "launcher", "trainer"), batches_divide),
     Rule(("stage", "trainer"), best_can_be_told),
+    Rule(("prefs", "trajectories"), rows_have_trajectories),
+    Rule(("prefs", "against"), sides_are_of_trajectories),
+    Rule(("prefs", "template"), tokens_are_the_template_s),
+    Rule(("prefs", "template", "cutoff_len"), lengths_are_counted),
     Rule(("source", "database", "documents", "data_dir"), _own_data_needs_its_source),
+    Rule(("samples", "agent", "model", "expert_mode"), samples_differ),
+    Rule(("regrade", "predictions"), regrade_is_alone),
+    Rule(("labels", "judge"), labels_have_a_judge),
     Rule(("expert_mode",), _alternates_need_expert),
     Rule(("expert_mode", "expert"), _llm_expert_is_used),
     Rule(("expert_mode", "overseer"), _llm_overseer_is_used),

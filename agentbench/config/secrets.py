@@ -7,17 +7,26 @@ What is looked at: names that speak of a secret, values with the prefixes of Ope
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 _NAME = re.compile(r"(?:.*_)?(?:api_?key|password|passwd|secret(?:_key)?|credentials?|token)", re.IGNORECASE)
 _VALUE = re.compile(r"(?<![\w-])(?:sk-[\w-]{6,}|hf_[A-Za-z0-9]{8,})(?![\w/-])")
 _IN_URL = re.compile(r"://[^/\s]+@")
 
+SHORTEST = 6
+"""Fewest characters of a secret; blotting out shorter values would riddle ordinary text."""
+
 
 def redacted(text: str) -> str:
     """The text with everything that looks like a key or a URL's password blotted out."""
     return _IN_URL.sub("://…@", _VALUE.sub("…", text))
+
+
+def secret_values(environment: Mapping[str, str | None], named: Collection[str] = ()) -> tuple[str, ...]:
+    """What the variables hold that are named, or whose names speak of a secret; the longest first, no short ones."""
+    secret = {value for name, value in environment.items() if value and (name in named or names_secret(name))}
+    return tuple(sorted((value for value in secret if len(value) >= SHORTEST), key=len, reverse=True))
 
 
 def secret_problems(values: Iterable[tuple[str, Any]]) -> list[str]:

@@ -102,6 +102,11 @@ class DpoStage:
     """Folder or hub name of the reference, for `stage.ref_model=path`."""
     precompute_ref_log_probs: bool = False
     """Ask the reference once per row before training instead of at every step; it then leaves memory."""
+    sync_ref_every: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps after which the reference moves towards the model (TR-DPO, Gorbatovski et al. 2024); with
+    lora=none. Off: it stays."""
+    sync_ref_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """How far it moves: 1 makes it the model."""
     epochs: Annotated[float, Field(gt=0)] = 1.0
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
     """Peak, reached after the warm-up, then a cosine down to a tenth."""
@@ -130,6 +135,11 @@ class KtoStage:
     """Folder or hub name of the reference, for `stage.ref_model=path`."""
     precompute_ref_log_probs: bool = False
     """Ask the reference once per row before training instead of at every step; it then leaves memory."""
+    sync_ref_every: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps after which the reference moves towards the model (TR-DPO, Gorbatovski et al. 2024); with
+    lora=none. Off: it stays."""
+    sync_ref_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """How far it moves: 1 makes it the model."""
     epochs: Annotated[float, Field(gt=0)] = 1.0
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
     """Peak, reached after the warm-up, then a cosine down to a tenth."""

@@ -102,6 +102,27 @@ def adapter_fits(stage: StageConfig, model: ModelConfig, lora: LoraConfig) -> st
     return ""
 
 
+def reference_can_move(
+    stage: StageConfig,
+    lora: LoraConfig,
+    launcher: LauncherConfig,
+    trainer: TrainerConfig,
+    validation_rows: tuple[Path, ...],
+) -> str:
+    """A reference that moves towards the model is a model of its own, and whole; nothing measured by it compares."""
+    if not isinstance(stage, DpoStage | KtoStage) or stage.sync_ref_every is None:
+        return ""
+    if not isinstance(lora, NoLora):
+        return "stage.sync_ref_every: only with lora=none; an adapter's reference is the model without it"
+    if stage.precompute_ref_log_probs:
+        return "stage.sync_ref_every: not with stage.precompute_ref_log_probs, which asks the reference only once"
+    if isinstance(launcher, DeepspeedZero3Launcher | FsdpLauncher):
+        return f"stage.sync_ref_every: not with launcher={launcher.kind}, which leaves no process a whole reference"
+    if validation_rows and trainer.best_by is not BestBy.LAST:
+        return "trainer.best_by: stage.sync_ref_every moves what checkpoints are measured against; choose last"
+    return ""
+
+
 def ranks_can_train(lora: LoraConfig, launcher: LauncherConfig) -> str:
     """What several processes can share."""
     if isinstance(lora, Qlora) and isinstance(launcher, DeepspeedZero3Launcher | FsdpLauncher):

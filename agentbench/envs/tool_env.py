@@ -10,9 +10,9 @@ is told, and with `enforce_rules` a call against them gets `rule_broken` and is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from jsonschema import Draft202012Validator
@@ -22,6 +22,7 @@ from agentbench.config.suggest import did_you_mean
 from agentbench.envs import EnvStep
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
+from agentbench.tools.limits import ToolLimits
 from agentbench.types import (
     Action,
     CallTools,
@@ -42,13 +43,15 @@ LONGEST_COMPLAINT = 300
 class ToolEnv:
     """One episode with a fixed set of tools."""
 
-    def __init__(self, tools: Sequence[Tool], enforce_rules: bool) -> None:
+    def __init__(self, tools: Sequence[Tool], enforce_rules: bool, limits: ToolLimits | None = None) -> None:
+        """`limits` of time and number of calls, shared by the episodes of a run; off: tools have only their own."""
         self._all = {tool.spec.name: tool for tool in tools}
         self._usable: dict[str, Tool] = {}
         self._enforce_rules = enforce_rules
+        self._limits = limits
         self._forbidden: frozenset[ToolKind] = frozenset()
         self._queries: list[str] = []
-        self._made: set[bytes] = set()
+        self._made: set[str] = set()
         self._specs: tuple[ToolSpec, ...] = ()
 
     @property
@@ -94,15 +97,18 @@ class ToolEnv:
             return _complaint(Outcome.BAD_ARGUMENTS, problem)
         if self._enforce_rules and tool.spec.kind in self._forbidden:
             return _complaint(Outcome.RULE_BROKEN, f"the rules do not allow {call.name!r}")
-        key = orjson.dumps([call.name, call.arguments], option=orjson.OPT_SORT_KEYS)
+        key = orjson.dumps([call.name, call.arguments], option=orjson.OPT_SORT_KEYS).decode()
         if key in self._made:
             return _complaint(Outcome.REPEATED, "this call was made before, its result stands above")
         try:
-            observation = await tool.call(call.arguments)
+            observation = await self._result(tool, call.arguments)
         except ToolError as error:
             return _complaint(Outcome.TOOL_ERROR, str(error))
         self._made.add(key)
         return observation
+
+    async def _result(self, tool: Tool, arguments: dict[str, Any]) -> Observation:
+        return await (tool.call(arguments) if self._limits is None else self._limits.call(tool, arguments))
 
     def _no_such_tool(self, name: str) -> Observation:
         if name in self._all:
@@ -113,8 +119,51 @@ class ToolEnv:
 
 def argument_problem(spec: ToolSpec, arguments: dict[str, Any]) -> str:
     """What is wrong with a call's arguments, all of it in one line; empty when they satisfy the tool's schema."""
-    validator = _validator(orjson.dumps(spec.parameters))
-    return "; ".join(_problem(error) for error in validator.iter_errors(arguments))
+    schema = orjson.dumps(spec.parameters)
+    if _surely_fit(schema, arguments):
+        return ""
+    return "; ".join(_problem(error) for error in _validator(schema).iter_errors(arguments))
+
+
+_PLAIN_TYPES = {"string": str, "integer": int, "boolean": bool}
+_WORDS_ONLY = frozenset({"description", "title", "default"})
+_OF_OBJECTS = _WORDS_ONLY | {"required", "additionalProperties"}
+
+
+def _surely_fit(schema: bytes, arguments: dict[str, Any]) -> bool:
+    """Whether arguments satisfy a schema that says nothing but names and plain types; a validator costs 100 times more.
+
+    False does not mean that they do not.
+    """
+    plain = _plain_parameters(schema)
+    if plain is None or not plain.required <= arguments.keys():
+        return False
+    return all(type(value) is plain.types.get(name) for name, value in arguments.items())
+
+
+class _Plain(NamedTuple):
+    types: Mapping[str, type | None]
+    """`None` where the schema says more than a type."""
+    required: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def _plain_parameters(schema: bytes) -> _Plain | None:
+    """The parameters of a schema where it says nothing else."""
+    match orjson.loads(schema):
+        case {"type": "object", "properties": dict(properties), **rest} if rest.keys() <= _OF_OBJECTS:
+            types = {name: _plain_type(each) for name, each in properties.items()}
+            return _Plain(types, frozenset(rest.get("required", ())))
+        case _:
+            return None
+
+
+def _plain_type(schema: Any) -> type | None:
+    match schema:
+        case {"type": str(name), **rest} if rest.keys() <= _WORDS_ONLY:
+            return _PLAIN_TYPES.get(name)
+        case _:
+            return None
 
 
 @lru_cache(maxsize=4096)

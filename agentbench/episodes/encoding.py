@@ -56,9 +56,29 @@ def decode(line: bytes) -> Trajectory:
     Raises:
         ValueError: the line is not a trajectory; a `pydantic.ValidationError` where its form is wrong.
     """
-    stored = _adapter()(line)
-    steps = _expanded_steps(stored.history.steps, {})
-    return dataclasses.replace(stored, history=dataclasses.replace(stored.history, steps=steps))
+    return expanded(_adapter()(line))
+
+
+def shortened(decision: Decision, seen: Ids) -> Decision:
+    """The decision without the prompt ids that its roles' previous generations had, and with rounded log-probabilities.
+
+    `seen` is brought up to date. A live episode keeps its steps like this: in full, prompts that grow would take memory
+    with the square of the number of steps. What is shortened already stays the same object.
+    """
+    generations = tuple([_shortened(generation, seen) for generation in decision.generations])
+    return decision if generations == decision.generations else dataclasses.replace(decision, generations=generations)
+
+
+def expanded(trajectory: Trajectory) -> Trajectory:
+    """A trajectory with all prompt ids; one that has them stays what it is.
+
+    Raises:
+        ValueError: a generation leaves out more ids than its role's previous one has.
+    """
+    history = trajectory.history
+    return dataclasses.replace(
+        trajectory, history=dataclasses.replace(history, steps=_expanded_steps(history.steps, {}))
+    )
 
 
 @cache
@@ -67,15 +87,15 @@ def _adapter() -> Callable[[bytes], Trajectory]:
 
 
 def _stored_steps(steps: tuple[Step, ...], seen: Ids) -> tuple[Step, ...]:
-    return tuple(
-        dataclasses.replace(
-            step,
-            decision=_stored_decision(step.decision, seen),
-            reward=_finite(step.reward),
-            branches=tuple(_stored_branch(branch, dict(seen)) for branch in step.branches),
-        )
-        for step in steps
-    )
+    return tuple([_stored_step(step, seen) for step in steps])
+
+
+def _stored_step(step: Step, seen: Ids) -> Step:
+    decision = _stored_decision(step.decision, seen)
+    if decision is step.decision and not step.branches and math.isfinite(step.reward):
+        return step
+    branches = tuple(_stored_branch(branch, dict(seen)) for branch in step.branches)
+    return dataclasses.replace(step, decision=decision, reward=_finite(step.reward), branches=branches)
 
 
 def _stored_branch(branch: Branch, seen: Ids) -> Branch:
@@ -84,27 +104,42 @@ def _stored_branch(branch: Branch, seen: Ids) -> Branch:
 
 
 def _stored_decision(decision: Decision, seen: Ids) -> Decision:
-    return dataclasses.replace(
-        decision,
-        action=_stored_action(decision.action),
-        alternatives=tuple(Alternative(other.actor, _stored_action(other.action)) for other in decision.alternatives),
-        generations=tuple(_stored_generation(generation, seen) for generation in decision.generations),
-    )
+    """Making new records costs the most here, so what is fit to be stored stays the same object."""
+    decision = shortened(decision, seen)
+    action = _stored_action(decision.action)
+    generations = tuple([_stored_generation(generation) for generation in decision.generations])
+    alternatives = tuple([Alternative(other.actor, _stored_action(other.action)) for other in decision.alternatives])
+    if action is decision.action and generations == decision.generations and not alternatives:
+        return decision
+    return dataclasses.replace(decision, action=action, alternatives=alternatives, generations=generations)
 
 
 def _stored_action(action: Action) -> Action:
-    if not isinstance(action, CallTools):
+    if not isinstance(action, CallTools) or all(_is_finite(call.arguments) for call in action.calls):
         return action
     calls = tuple(ToolCall(call.name, _finite(call.arguments)) for call in action.calls)
     return CallTools(calls, action.thought)
 
 
-def _stored_generation(generation: Generation, seen: Ids) -> Generation:
-    ids = generation.prompt_ids
-    shared = _shared(seen.get(generation.role, ()), ids)
-    seen[generation.role] = ids
-    logprobs: Any = tuple(_finite(round(logprob, LOGPROB_DECIMALS)) for logprob in generation.logprobs)
-    return dataclasses.replace(generation, prompt_ids=ids[shared:], prompt_prefix=shared, logprobs=logprobs)
+def _stored_generation(generation: Generation) -> Generation:
+    if math.isfinite(sum(generation.logprobs)):
+        return generation
+    logprobs: Any = tuple([_finite(logprob) for logprob in generation.logprobs])
+    return dataclasses.replace(generation, logprobs=logprobs)
+
+
+def _shortened(generation: Generation, seen: Ids) -> Generation:
+    known = seen.get(generation.role, ())
+    ids, prefix = generation.prompt_ids, generation.prompt_prefix
+    if prefix:
+        seen[generation.role] = known[:prefix] + ids
+    else:
+        prefix, seen[generation.role] = _shared(known, ids), ids
+        ids = ids[prefix:]
+    logprobs = tuple([round(logprob, LOGPROB_DECIMALS) for logprob in generation.logprobs])
+    if ids == generation.prompt_ids and logprobs == generation.logprobs:
+        return generation
+    return dataclasses.replace(generation, prompt_ids=ids, prompt_prefix=prefix, logprobs=logprobs)
 
 
 def _shared(before: tuple[int, ...], now: tuple[int, ...]) -> int:
@@ -112,6 +147,18 @@ def _shared(before: tuple[int, ...], now: tuple[int, ...]) -> int:
         return len(before)
     pairs = enumerate(zip(before, now, strict=False))
     return next((place for place, (old, new) in pairs if old != new), min(len(before), len(now)))
+
+
+def _is_finite(value: Free) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(_is_finite(part) for part in value.values())
+        case list() | tuple():
+            return all(_is_finite(part) for part in value)
+        case _:
+            return True
 
 
 def _finite(value: Free) -> Free:

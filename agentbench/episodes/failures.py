@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentbench.errors import PreflightError
+from agentbench.errors import PreflightError, ServerDownError
 from agentbench.types import EndReason, Trajectory
 
 MAX_CHARS = 500
@@ -36,7 +36,7 @@ def kind(error: str) -> str:
 
 
 class FailureStreak:
-    """Ends a run whose first episodes all fail alike: a dead server must not burn through a thousand tasks."""
+    """Ends a run whose first episodes all fail alike, or whose server is gone: it must not burn a thousand tasks."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -45,14 +45,17 @@ class FailureStreak:
         self._broken = False
 
     def note(self, trajectory: Trajectory) -> None:
-        """Takes the next finished episode into account; after one that differs, nothing ends the run any more.
+        """Takes the next finished episode into account; after one that differs, only a lost server ends the run.
 
         Raises:
-            PreflightError: this was the `limit`-th episode, and all ended with the same kind of error.
+            PreflightError: this was the `limit`-th episode, and all ended with the same kind of error; or a server was
+                waited for in vain.
         """
+        found = kind(trajectory.error) if trajectory.end is EndReason.ERROR else None
+        if found == ServerDownError.__name__:
+            raise PreflightError(trajectory.error.partition(": ")[2], "start the server again")
         if self._broken:
             return
-        found = kind(trajectory.error) if trajectory.end is EndReason.ERROR else None
         self._broken = found is None or self._kind not in (None, found)
         self._kind, self._length = found, self._length + 1
         if not self._broken and self._length == self._limit:

@@ -20,9 +20,14 @@ LINE_S = 5.0
 
 
 @asynccontextmanager
-async def showing(tally: Tally, total: int, console: Console) -> AsyncIterator[None]:
-    """Shows the tally on its way to `total` episodes while the block runs, and once more at its end."""
-    line = _line_maker(tally, total)
+async def showing(
+    tally: Tally, total: int, console: Console, status: Callable[[], str] = lambda: ""
+) -> AsyncIterator[None]:
+    """Shows the tally on its way to `total` episodes while the block runs, and once more at its end.
+
+    `status` is what else there is to say; empty where there is nothing.
+    """
+    line = _line_maker(tally, total, status)
     if not console.is_terminal:
         async with _repeated(lambda: console.print(line(), highlight=False, soft_wrap=True), LINE_S):
             yield
@@ -38,17 +43,19 @@ async def showing(tally: Tally, total: int, console: Console) -> AsyncIterator[N
             yield
 
 
-def _line_maker(tally: Tally, total: int) -> Callable[[], str]:
+def _line_maker(tally: Tally, total: int, status: Callable[[], str]) -> Callable[[], str]:
     started, before = time.monotonic(), tally.n
 
     def line() -> str:
         speed = (tally.n - before) / max(time.monotonic() - started, 1e-9)
         success = tally.successes / tally.n if tally.n else None
         expert = tally.expert_steps / tally.steps if tally.steps else None
-        return (
+        counts = (
             f"{tally.n}/{total} episodes, {speed:.1f}/s, success {percent(success)}, "
             f"expert {percent(expert)} of steps, errors {tally.errors.total()}"
         )
+        repeated = f"{tally.faults.total()} requests repeated" if tally.faults else ""
+        return "; ".join(filter(None, (counts, repeated, status())))
 
     return line
 

@@ -1,45 +1,81 @@
-"""Episodes that were played elsewhere, scored here and kept like a run of our own."""
+"""Episodes that were played elsewhere or before, scored here and kept like a run of our own."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
 from agentbench.app.lock import locked
-from agentbench.episodes.store import TRAJECTORIES, TrajectoryWriter
+from agentbench.episodes.pool import run_pool
+from agentbench.episodes.store import TRAJECTORIES, EpisodeId, TrajectoryWriter, read_trajectories, repair
 from agentbench.episodes.summary import Summary, write_summary
 from agentbench.episodes.table import final_table
 from agentbench.episodes.tally import Tally
-from agentbench.errors import PreflightError
 from agentbench.scoring import Scorer
 from agentbench.types import EndReason, Score, Trajectory
 
 
-async def keep_scored(
-    trajectories: Iterable[Trajectory], scorers: Sequence[Scorer], tally: Tally, folder: Path
-) -> Summary:
-    """Scores each trajectory anew, writes it to the folder, and sums up; prints the final table.
+class Rescoring(NamedTuple):
+    """Who scores, and how."""
 
-    Trajectories that ended with an error keep it and get no scores.
+    scorers: Sequence[Scorer]
+    tally: Tally
+    concurrency: int
+    """Episodes being scored at once."""
+    table: bool = True
+    """Print the final table."""
+
+
+async def keep_scored(trajectories: Iterable[Trajectory], rescoring: Rescoring, folder: Path) -> Summary:
+    """Scores each trajectory that the folder does not hold yet anew, keeps it there, and sums up all it then holds.
+
+    Trajectories that ended with an error keep it and get no scores. A scorer that raises ends the run; what was scored
+    stays, and the same command goes on with it.
 
     Raises:
-        PreflightError: the folder holds trajectories already, another process uses it, or it cannot be written.
+        PreflightError: another process uses the folder, or it cannot be written.
+        Interrupted: SIGINT or SIGTERM.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / TRAJECTORIES).exists():
-        raise PreflightError(f"{folder} holds trajectories already", "use a new folder")
-    with locked(folder), TrajectoryWriter(folder) as writer:
-        for trajectory in trajectories:
-            scored = dataclasses.replace(trajectory, scores=await _scores(trajectory, scorers))
-            writer.append(scored)
-            tally.add(scored)
-        summary = tally.summary()
-        write_summary(folder, summary)
-    Console().print(final_table(summary))
+    with locked(folder):
+        kept = _earlier(folder / TRAJECTORIES, rescoring.tally)
+        waiting = [each for each in trajectories if EpisodeId(each.task.id, each.sample) not in kept]
+        try:
+            await _score_all(waiting, rescoring, folder)
+        finally:
+            summary = rescoring.tally.summary()
+            write_summary(folder, summary)
+    if rescoring.table:
+        Console().print(final_table(summary))
     return summary
+
+
+async def _score_all(waiting: Sequence[Trajectory], rescoring: Rescoring, folder: Path) -> None:
+    async def score(trajectory: Trajectory) -> Trajectory:
+        return dataclasses.replace(trajectory, scores=await _scores(trajectory, rescoring.scorers))
+
+    with TrajectoryWriter(folder) as writer:
+
+        def keep(scored: Trajectory) -> None:
+            writer.append(scored)
+            rescoring.tally.add(scored)
+
+        await run_pool(waiting, score, keep, rescoring.concurrency)
+
+
+def _earlier(path: Path, tally: Tally) -> set[EpisodeId]:
+    if not path.exists():
+        return set()
+    repair(path)
+    kept = set()
+    for trajectory in read_trajectories(path):
+        tally.add(trajectory)
+        kept.add(EpisodeId(trajectory.task.id, trajectory.sample))
+    return kept
 
 
 async def _scores(trajectory: Trajectory, scorers: Sequence[Scorer]) -> tuple[Score, ...]:

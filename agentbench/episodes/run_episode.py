@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agentbench.envs import Environment, EnvStep
+from agentbench.episodes.clock import EpisodeClock, never_paused
+from agentbench.episodes.encoding import Ids, shortened
 from agentbench.episodes.failures import describe
 from agentbench.errors import AgentbenchError
 from agentbench.policies import Policy
@@ -36,6 +38,8 @@ class EpisodeParts(NamedTuple):
     grade: Callable[[Task, History, Action, Observation], Graded]
     """The category and worth of an action carried out after the history."""
     scorers: Sequence[Scorer] = ()
+    weights: str = ""
+    """Which weights the agent plays with; only recorded."""
 
 
 class Limits(NamedTuple):
@@ -45,49 +49,56 @@ class Limits(NamedTuple):
     """Most steps; then the episode is truncated."""
     timeout_s: float
     """Longest wall time in seconds; then the episode ends with the error `EpisodeTimeout`."""
+    paused_s: Callable[[], float] = never_paused
+    """Seconds for which the run has waited for servers so far; they do not count."""
 
 
 class _Advance(NamedTuple):
     history: History
     end: EndReason | None
+    seen: Ids
+    """Full prompt ids of each role's latest generation; the history's own are shortened."""
 
 
-async def run_episode(task: Task, parts: EpisodeParts, limits: Limits, seed: int) -> Trajectory:
+async def run_episode(task: Task, parts: EpisodeParts, limits: Limits, seed: int, *, sample: int = 0) -> Trajectory:
     """One episode from reset to end, scored; the environment is closed whatever happens.
 
     An episode that ends with an error keeps its steps and gets no scores: a dead server is not a wrong answer.
-    `seed` is only recorded. The time limit acts where the episode awaits; code that blocks the loop outlasts it.
+    Prompt ids that a role's previous prompt had are left out, as on disk; `encoding.expanded` puts them back.
+    `seed` and `sample` are only recorded. The time limit acts where the episode awaits; code that blocks the loop
+    outlasts it.
     """
     started = time.perf_counter()
-    trajectory = Trajectory(task, History((), Observation("")), EndReason.ERROR, seed=seed)
-    clock = asyncio.timeout(limits.timeout_s)
-    now = _Advance(trajectory.history, None)
+    trajectory = Trajectory(task, History((), Observation("")), EndReason.ERROR, seed=seed, sample=sample)
+    clock = EpisodeClock(limits.timeout_s, limits.paused_s)
+    now = _Advance(trajectory.history, None, {})
     try:
         async with clock:
             opening = await parts.env.reset(task)
-            now = _Advance(History(parts.env.tools, opening, earlier=task.earlier), None)
+            now = _Advance(History(parts.env.tools, opening, earlier=task.earlier), None, {})
             while now.end is None:
-                now = await _step(task, parts, now.history, limits.horizon)
+                now = await _step(task, parts, now, limits.horizon)
         trajectory = await _scored(dataclasses.replace(trajectory, history=now.history, end=now.end), parts)
     except (Exception, asyncio.CancelledError) as failure:  # the one boundary that records failures
         if _asked_to_stop(failure):
             raise
         error = (
-            f"EpisodeTimeout: not finished after {limits.timeout_s:g} s" if clock.expired() else _record(failure, task)
+            f"EpisodeTimeout: not finished after {limits.timeout_s:g} s" if clock.expired else _record(failure, task)
         )
         trajectory = dataclasses.replace(trajectory, history=now.history, end=EndReason.ERROR, error=error)
     finally:
         await _close(parts.env, task)
-    return dataclasses.replace(trajectory, seconds=time.perf_counter() - started)
+    return dataclasses.replace(trajectory, weights=parts.weights, seconds=time.perf_counter() - started)
 
 
-def failed(task: Task, failure: Exception, seed: int) -> Trajectory:
+def failed(task: Task, failure: Exception, seed: int, sample: int = 0) -> Trajectory:
     """The record of an episode that failed before its first step or could not be kept."""
     error = _record(failure, task)
-    return Trajectory(task, History((), Observation("")), EndReason.ERROR, error=error, seed=seed)
+    return Trajectory(task, History((), Observation("")), EndReason.ERROR, error=error, seed=seed, sample=sample)
 
 
-async def _step(task: Task, parts: EpisodeParts, history: History, horizon: int) -> _Advance:
+async def _step(task: Task, parts: EpisodeParts, now: _Advance, horizon: int) -> _Advance:
+    history = now.history
     decision = await parts.policy.act(history)
     started = time.perf_counter()
     answer = await parts.env.step(decision.action)
@@ -96,9 +107,10 @@ async def _step(task: Task, parts: EpisodeParts, history: History, horizon: int)
     reward = graded.reward + answer.reward
     if not math.isfinite(reward):
         raise ValueError(f"step {len(history.steps) + 1} was given the reward {reward!r}, which is not a number")
-    step = Step(decision, answer.observation, graded.category, reward, seconds)
+    step = Step(shortened(decision, now.seen), answer.observation, graded.category, reward, seconds)
     steps = (*history.steps, step)
-    return _Advance(dataclasses.replace(history, steps=steps), _end(decision.action, answer, len(steps), horizon))
+    end = _end(decision.action, answer, len(steps), horizon)
+    return _Advance(dataclasses.replace(history, steps=steps), end, now.seen)
 
 
 def _end(action: Action, answer: EnvStep, steps: int, horizon: int) -> EndReason | None:

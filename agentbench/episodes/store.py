@@ -1,7 +1,7 @@
 """`trajectories.jsonl`: one line per episode, only ever appended to.
 
-An episode that ended with an error is run again on resume and then stands there twice. The last line of an id counts;
-every reader here gives each id once.
+An episode is known by its task's id and its sample. One that ended with an error is run again on resume and then stands
+there twice: its last line counts, and every reader here gives it once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ TRAJECTORIES = "trajectories.jsonl"
 
 CHECKPOINT_S = 5.0
 """A power failure loses at most the episodes of this many seconds; the death of the process loses none."""
+
+
+class EpisodeId(NamedTuple):
+    """What tells one episode of a run from the others."""
+
+    task: str
+    sample: int
 
 
 class TrajectoryWriter:
@@ -88,14 +95,14 @@ def read_trajectories(path: Path) -> Iterator[Trajectory]:
                 yield _decode(line, path, number)
 
 
-def finished_ids(path: Path) -> set[str]:
-    """Ids of the tasks whose episode is over and did not end with an error: those that resume leaves out.
+def finished_ids(path: Path) -> set[EpisodeId]:
+    """The episodes that are over and did not end with an error: those that resume leaves out.
 
     Raises:
         PreflightError: the file is not there.
         DataError: a line is not JSON or has no id.
     """
-    return {task_id for task_id, line in _last_lines(path).items() if not line.failed}
+    return {episode for episode, line in _last_lines(path).items() if not line.failed}
 
 
 def repair(path: Path) -> int:
@@ -124,13 +131,14 @@ class _Line(NamedTuple):
     failed: bool
 
 
-def _last_lines(path: Path) -> dict[str, _Line]:
-    found: dict[str, _Line] = {}
+def _last_lines(path: Path) -> dict[EpisodeId, _Line]:
+    found: dict[EpisodeId, _Line] = {}
     with _reading(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 values = orjson.loads(line)
-                found[values["task"]["id"]] = _Line(number, values["end"] == EndReason.ERROR)
+                episode = EpisodeId(values["task"]["id"], values.get("sample", 0))  # as the record's own default
+                found[episode] = _Line(number, values["end"] == EndReason.ERROR)
             except (orjson.JSONDecodeError, KeyError, TypeError):
                 raise _broken(path, number) from None
     return found

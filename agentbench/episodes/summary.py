@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from agentbench.config.model import Price
 from agentbench.episodes.rates import Rate, rate
-from agentbench.errors import PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.types import Actor, Trajectory, Usage, record
 
 SUMMARY = "summary.json"
@@ -83,6 +84,18 @@ class Agreement:
 
 
 @record
+class Seconds:
+    """Where the time of episodes went, added up over episodes that ran at once; branches are not counted."""
+
+    model: float
+    """From a request's answered attempt to its answer."""
+    queue: float
+    """Before it: for a free slot, between attempts, for a server that was down."""
+    tools: float
+    """Steps of environments."""
+
+
+@record
 class Summary:
     """One run in numbers."""
 
@@ -106,6 +119,11 @@ class Summary:
 
     What a step said that failed, and so ended its episode, is in no trajectory and not counted here.
     """
+    cached_share: dict[str, float]
+    """Prompt tokens that the server had cached, among all, by role; servers that do not tell count as without."""
+    seconds: Seconds
+    faults: dict[str, int]
+    """Attempts at model servers that failed and were repeated, by kind (`Generation.faults`)."""
     cost_usd: dict[str, float]
     """By role, for those that have a price."""
     scores: dict[str, ScoreSums]
@@ -117,7 +135,9 @@ class Summary:
     by_scenario: dict[str, Rate]
     by_tool_availability: dict[str, Rate]
     episodes: tuple[dict[str, Any], ...]
-    """Every episode's metadata (see `episode_metadata`), by sample_id."""
+    """Every episode's metadata (see `episode_metadata`), by sample_id and sample."""
+    lost_workers: int = 0
+    """Workers that were lost with launcher=ray; their episodes were played again by others."""
 
 
 def agreement(both_solved: int, only_answer: int, only_judge: int, both_unsolved: int) -> Agreement:
@@ -163,17 +183,34 @@ def interventions(trajectory: Trajectory) -> dict[str, int]:
 
 
 def episode_metadata(trajectory: Trajectory, expert: ExpertSettings) -> dict[str, Any]:
-    """sample_id, truncated, terminated, success, total_time_steps and expert_assistance, ready for JSON."""
+    """sample_id, sample, truncated, terminated, success, total_time_steps and expert_assistance, ready for JSON."""
     steps = len(trajectory.history.steps)
     tracked = tracker(trajectory.expert_steps, steps - trajectory.expert_steps, interventions(trajectory))
     return {
         "sample_id": trajectory.task.id,
+        "sample": trajectory.sample,
         "truncated": trajectory.truncated,
         "terminated": trajectory.terminated,
         "success": trajectory.success,
         "total_time_steps": steps,
         "expert_assistance": orjson.loads(orjson.dumps(assistance(expert, tracked))),
     }
+
+
+def read_summary(folder: Path) -> Summary:
+    """What `write_summary` wrote.
+
+    Raises:
+        PreflightError: there is no summary in the folder.
+        DataError: it was written by another version.
+    """
+    path = folder / SUMMARY
+    try:
+        return TypeAdapter(Summary).validate_json(path.read_bytes())
+    except OSError as failure:
+        raise PreflightError(f"{path} cannot be read: {failure.strerror}") from failure
+    except ValidationError as error:
+        raise DataError(path, f"written by another version: {error.errors()[0]['msg']}") from error
 
 
 def write_summary(folder: Path, summary: Summary) -> None:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import Agreement, ScoreSums, Summary
+from agentbench.types import Usage
 
 LONGEST_CAUSE = 200
 """Most characters that are shown of why something was not scored."""
@@ -15,12 +16,35 @@ LONGEST_CAUSE = 200
 
 def final_table(summary: Summary) -> Group:
     """Success with its 95 % interval by group; below it the expert, errors, other scores, a judge's agreement, cost."""
-    return Group(_success(summary), Text(_rest(summary)))
+    return Group(_success(summary), Text(notes(summary)))
 
 
 def percent(share: float | None) -> str:
     """A share in per cent with one decimal; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def notes(summary: Summary) -> str:
+    """Expert, ends, errors, other scores, a judge's agreement and cost, a line each."""
+    helped = summary.expert_assistance
+    lines = [
+        f"expert ({helped.mode}) took {percent(helped.tracker.expert_share)} of {summary.total_time_steps} steps; "
+        f"step preferences: {summary.step_preferences}",
+        f"truncated: {summary.truncated}; errors: {_counted(summary.errors) or 'none'}",
+    ]
+    if summary.errors or summary.success_of_judged.n < summary.n:
+        judged = summary.success_of_judged
+        lines.append(f"without errors and unscored: {percent(judged.rate)} of {judged.n}")
+    lines += [_score(name, sums) for name, sums in summary.scores.items()]
+    if summary.judge_agreement is not None:
+        lines.append(_agreement(summary.judge_agreement))
+    lines += [_tokens(role, usage, summary.cached_share) for role, usage in summary.tokens.items() if usage != Usage()]
+    lines.append(_seconds(summary))
+    if summary.faults:
+        lines.append(f"requests repeated: {_counted(summary.faults)}")
+    if summary.cost_usd:
+        lines.append(_cost(summary.cost_usd))
+    return "\n".join(lines)
 
 
 def _success(summary: Summary) -> Table:
@@ -45,24 +69,6 @@ def _cells(rate: Rate) -> tuple[str, str, str, str]:
     return str(rate.n), str(rate.count), percent(rate.rate), f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %"
 
 
-def _rest(summary: Summary) -> str:
-    helped = summary.expert_assistance
-    lines = [
-        f"expert ({helped.mode}) took {percent(helped.tracker.expert_share)} of {summary.total_time_steps} steps; "
-        f"step preferences: {summary.step_preferences}",
-        f"truncated: {summary.truncated}; errors: {_counted(summary.errors) or 'none'}",
-    ]
-    if summary.errors or summary.success_of_judged.n < summary.n:
-        judged = summary.success_of_judged
-        lines.append(f"without errors and unscored: {percent(judged.rate)} of {judged.n}")
-    lines += [_score(name, sums) for name, sums in summary.scores.items()]
-    if summary.judge_agreement is not None:
-        lines.append(_agreement(summary.judge_agreement))
-    if summary.cost_usd:
-        lines.append(_cost(summary.cost_usd))
-    return "\n".join(lines)
-
-
 def _score(name: str, sums: ScoreSums) -> str:
     unscored = f", {sums.unscored} unscored" if sums.unscored else ""
     cause = " ".join(sums.cause.split()).removeprefix("unscored: ")
@@ -77,6 +83,21 @@ def _agreement(found: Agreement) -> str:
         f"rules and judge agree on {found.both_solved + found.both_unsolved} of {found.n}: {share} "
         f"({low:.1f} – {high:.1f} %), kappa {kappa}; solved by the rules alone {found.only_answer}, "
         f"by the judge alone {found.only_judge}"
+    )
+
+
+def _tokens(role: str, usage: Usage, cached: dict[str, float]) -> str:
+    return (
+        f"tokens of {role}: {usage.prompt_tokens:,} in prompts ({percent(cached.get(role))} of them cached), "
+        f"{usage.completion_tokens:,} in completions"
+    )
+
+
+def _seconds(summary: Summary) -> str:
+    steps, spent = max(summary.total_time_steps, 1), summary.seconds
+    return (
+        f"seconds per step: model {spent.model / steps:.3f}, waiting for it {spent.queue / steps:.3f}, "
+        f"tools {spent.tools / steps:.3f}"
     )
 
 

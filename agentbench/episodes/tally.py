@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 from agentbench.config.model import Price
 from agentbench.episodes.failures import kind
-from agentbench.episodes.rates import Rate, rate
+from agentbench.episodes.rates import Rate, TaskCounts
 from agentbench.episodes.summary import (
     Agreement,
     ExpertSettings,
     ScoreSums,
+    Seconds,
     Summary,
     agreement,
     assistance,
@@ -51,22 +54,25 @@ class Tally:
         self._prices = prices
         self.n = 0
         self.successes = 0
+        self._all = TaskCounts()
+        self._judged = TaskCounts()
         self.steps = 0
         self.expert_steps = 0
         self.errors: Counter[str] = Counter()
         self.first_error = ""
-        self._judged = 0
         self._ends: Counter[str] = Counter()
         self._interventions: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
         self._step_preferences = 0
         self._tokens: dict[str, Usage] = {}
+        self._model_s = self._queue_s = self._tools_s = 0.0
+        self.faults: Counter[str] = Counter()
         self._scores: dict[str, list[float]] = {}
         self._unscored: Counter[str] = Counter()
         self._causes: dict[str, str] = {}
         self._agreement: Counter[tuple[bool, bool]] = Counter()
-        self._episodes: list[dict[str, Any]] = []
-        self._groups: dict[str, dict[str, list[int]]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
+        self._episodes: list[str] = []
+        self._groups: dict[str, dict[str, TaskCounts]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
 
     def add(self, trajectory: Trajectory) -> None:
         """Takes one episode into the sums."""
@@ -74,7 +80,9 @@ class Tally:
         self.successes += trajectory.success
         self.steps += len(trajectory.history.steps)
         self.expert_steps += trajectory.expert_steps
-        self._judged += any(score.name == "answer" and score.value is not None for score in trajectory.scores)
+        self._all.add(trajectory.task.id, trajectory.success)
+        if any(score.name == "answer" and score.value is not None for score in trajectory.scores):
+            self._judged.add(trajectory.task.id, trajectory.success)
         self._ends["terminated"] += trajectory.terminated
         self._ends["truncated"] += trajectory.truncated
         if trajectory.end is EndReason.ERROR:
@@ -83,18 +91,19 @@ class Tally:
         self._interventions.update(interventions(trajectory))
         self._categories.update(step.category.value for step in trajectory.history.steps)
         self._step_preferences += step_preferences(trajectory)
-        self._episodes.append(episode_metadata(trajectory, self._expert))
-        self._add_tokens(trajectory)
+        self._episodes.append(orjson.dumps(episode_metadata(trajectory, self._expert)).decode())
+        self._add_generations(trajectory)
+        self._tools_s += math.fsum(step.seconds for step in trajectory.history.steps)
         self._add_scores(trajectory.scores)
         self._add_groups(trajectory)
 
-    def summary(self) -> Summary:
+    def summary(self, lost_workers: int = 0) -> Summary:
         """The sums as they stand."""
         tracked = tracker(self.expert_steps, self.steps - self.expert_steps, dict(self._interventions))
         return Summary(
             n=self.n,
-            success=rate(self.successes, self.n),
-            success_of_judged=rate(self.successes, self._judged),
+            success=self._all.rate(),
+            success_of_judged=self._judged.rate(),
             terminated=self._ends["terminated"],
             truncated=self._ends["truncated"],
             errors=dict(self.errors),
@@ -103,17 +112,24 @@ class Tally:
             step_categories=dict(self._categories),
             step_preferences=self._step_preferences,
             tokens=dict(self._tokens),
+            cached_share=self._cached_share(),
+            seconds=Seconds(self._model_s, self._queue_s, self._tools_s),
+            faults=dict(self.faults),
             cost_usd=self._cost(),
             scores=self._score_sums(),
             judge_agreement=self._judge_agreement(),
             by_domain=self._rates("domain"),
             by_scenario=self._rates("scenario"),
             by_tool_availability=self._rates("tool_availability"),
-            episodes=tuple(sorted(self._episodes, key=lambda episode: episode["sample_id"])),
+            episodes=self._metadata(),
+            lost_workers=lost_workers,
         )
 
-    def _add_tokens(self, trajectory: Trajectory) -> None:
-        for generation in _generations(trajectory.history.steps, trajectory.scores):
+    def _add_generations(self, trajectory: Trajectory) -> None:
+        for generation in generations(trajectory.history.steps, trajectory.scores):
+            self._queue_s += generation.queue_seconds
+            self._model_s += generation.seconds - generation.queue_seconds
+            self.faults.update(generation.faults)
             sums, more = self._tokens.get(generation.role, Usage()), generation.usage
             self._tokens[generation.role] = Usage(
                 sums.prompt_tokens + more.prompt_tokens,
@@ -137,6 +153,14 @@ class Tally:
         priced = {role: price for role, price in self._prices.items() if price != Price()}
         return {role: cost(self._tokens.get(role, Usage()), price) for role, price in priced.items()}
 
+    def _metadata(self) -> tuple[dict[str, Any], ...]:
+        episodes = map(orjson.loads, self._episodes)  # as text they take a fifth of the memory
+        return tuple(sorted(episodes, key=lambda episode: (episode["sample_id"], episode["sample"])))
+
+    def _cached_share(self) -> dict[str, float]:
+        used = {role: usage for role, usage in self._tokens.items() if usage.prompt_tokens}
+        return {role: usage.cached_tokens / usage.prompt_tokens for role, usage in used.items()}
+
     def _score_sums(self) -> dict[str, ScoreSums]:
         names = sorted({*self._scores, *self._unscored} - {"answer"})
         return {name: self._sums(name) for name in names}
@@ -156,12 +180,10 @@ class Tally:
         facts = {"domain": trajectory.task.domain, **trajectory.task.data}
         for key, groups in self._groups.items():
             if key in facts:
-                counts = groups.setdefault(str(facts[key]), [0, 0])
-                counts[0] += trajectory.success
-                counts[1] += 1
+                groups.setdefault(str(facts[key]), TaskCounts()).add(trajectory.task.id, trajectory.success)
 
     def _rates(self, key: str) -> dict[str, Rate]:
-        return {name: rate(successes, n) for name, (successes, n) in sorted(self._groups[key].items())}
+        return {name: counts.rate() for name, counts in sorted(self._groups[key].items())}
 
 
 def step_preferences(trajectory: Trajectory) -> int:
@@ -192,13 +214,13 @@ def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
             return True
 
 
-def _generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[Generation]:
+def generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[Generation]:
     """All that was said in steps, branches and scorers, once: a branch's first step repeats its decision."""
     for step in steps:
         yield from step.decision.generations
         for branch in step.branches:
             if not branch.steps:
                 yield from branch.decision.generations
-            yield from _generations(branch.steps, branch.scores)
+            yield from generations(branch.steps, branch.scores)
     for score in scores:
         yield from score.generations

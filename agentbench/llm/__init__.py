@@ -1,6 +1,7 @@
 """Models behind one protocol: a prompt goes in, a `Generation` comes out.
 
-`openai.py` speaks to any OpenAI-compatible server, `hf.py` runs transformers in this process,
+`openai.py` speaks to any OpenAI-compatible server (`http_server.py` makes single attempts, `faults.py` says what is
+worth another one, `breaker.py` waits for a server that is down), `hf.py` runs transformers in this process,
 `scripted.py` replays fixed completions in tests. `cache.py` keeps the answers of any of them, `structured.py` asks one
 for JSON objects, `quoting.py` puts other people's text into a prompt.
 """
@@ -34,6 +35,27 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 256
+    top_k: int | None = None
+    """Draw from the `top_k` likeliest tokens."""
+    min_p: float | None = None
+    """Draw from tokens with at least this share of the likeliest one's probability."""
+    repetition_penalty: float | None = None
+    """Divides the logits of tokens that stand in prompt or completion already; above 1 discourages them."""
+    presence_penalty: float | None = None
+    """Taken off the logits of tokens that stand in the completion already."""
+    frequency_penalty: float | None = None
+    """Taken off once for every time that a token stands in the completion already."""
+
+    @property
+    def uncommon(self) -> dict[str, float | None]:
+        """The parameters that only some engines know, by the names that servers have for them; `None` is off."""
+        return {
+            "top_k": self.top_k,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
+            "presence_penalty": self.presence_penalty,
+            "frequency_penalty": self.frequency_penalty,
+        }
 
 
 @record
@@ -49,6 +71,8 @@ class Request:
     role: str = "agent"
     schema: dict[str, Any] | None = None
     """JSON Schema that the completion has to satisfy, enforced by servers that can; `None`: free text."""
+    episode: int | None = None
+    """Whose request it is: prompts of one episode begin alike, so one of several servers should get them all."""
 
 
 class Llm(Protocol):

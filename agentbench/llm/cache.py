@@ -113,9 +113,9 @@ class CachedLlm:
 def request_key(identity: str, request: Request) -> bytes:
     """SHA-256 of all that an answer depends on: the model and the request, the order of a schema's properties too.
 
-    Who asks, the role, is not in it.
+    Who asks, role and episode, is not in it.
     """
-    return hashlib.sha256(orjson.dumps([identity, replace(request, role="")])).digest()
+    return hashlib.sha256(orjson.dumps([identity, replace(request, role="", episode=None)])).digest()
 
 
 def unpaid(generation: Generation) -> Generation:

@@ -1,8 +1,8 @@
 """A transformers model that runs in this process, behind the same protocol as a server.
 
-Requests that are waiting are answered together, by one worker thread; those that come meanwhile form the next batch.
-What is recorded does not depend on the company a request had if the model computes in float64 (see `hf_batch`); in
-float32 and below, rounding can tip a close choice.
+One worker thread draws tokens for all requests under way at once; a request joins them when it comes (see `hf_batch`).
+What is recorded does not depend on the company a request had if the model computes in float64; in float32 and below,
+rounding can tip a close choice.
 
 PyTorch's number of threads is the caller's to set (`torch.set_num_threads`), once for the process: one is best for
 models of a few hundred thousand parameters.
@@ -11,44 +11,64 @@ models of a few hundred thousand parameters.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
 from agentbench.errors import LlmError
 from agentbench.llm import Request
-from agentbench.llm.hf_batch import Decode, Drawn, Job, Row, complete
+from agentbench.llm.hf_batch import Batch
+from agentbench.llm.hf_rows import Decode, Drawn, Job, Row
 from agentbench.types import Generation, Usage
 
 GATHER_S = 0.002
-"""How long the first waiting request waits for company."""
+"""How long the first request waits for company."""
 
 
-class _Waiting(NamedTuple):
-    request: Request
-    job: Job
+@dataclass
+class _Asked:
+    row: Row
     answer: asyncio.Future[Drawn]
+    joined: float = 0.0
+    """When it was taken in, on the clock of `time.perf_counter`."""
 
 
 class HfLlm:
     """An `Llm` over a causal language model; prompts must carry token ids."""
 
-    def __init__(self, model: PreTrainedModel, decode: Decode, stop_ids: Sequence[int], *, max_batch: int) -> None:
-        """`decode` gives the text of ids, control tokens included; any of `stop_ids` ends a completion."""
-        self._model = model
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        decode: Decode,
+        stop_ids: Sequence[int],
+        *,
+        max_batch: int,
+        prefix_bytes: int,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        """`decode` gives the text of ids, control tokens included; any of `stop_ids` ends a completion.
+
+        At most `max_batch` requests are under way at once; `prefix_bytes` is the memory for beginnings of prompts.
+        `report` gets a line on the speed when the model is closed.
+        """
+        self._report = report
         self._decode = decode
         self._stop_ids = frozenset(stop_ids)
         self._stop_texts = frozenset(decode([index]) for index in stop_ids)
         self._max_batch = max_batch
         self._context: int = model.config.max_position_embeddings
         self._vocabulary: int = model.config.vocab_size
+        self._batch = Batch(model, prefix_bytes)
         self._worker = ThreadPoolExecutor(1, "hf")
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Asked] = []
+        self._under_way: list[_Asked] = []
         self._serving: asyncio.Task[None] | None = None
         self._closed = False
+        self._tokens, self._busy_s = 0, 0.0
 
     async def generate(self, request: Request) -> Generation:
         """The completion of one request; cut, with finish reason `length`, where the context ends.
@@ -57,11 +77,12 @@ class HfLlm:
             LlmError: the prompt has no ids, none for this model, or too many; a schema is wanted; or the model failed.
         """
         started = time.perf_counter()
-        waiting = _Waiting(request, self._job(request), asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        row = Row(self._job(request), self._stop_ids, self._decode)
+        asked = _Asked(row, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
-        drawn = await waiting.answer
+        drawn = await asked.answer
         return Generation(
             role=request.role,
             completion=drawn.text,
@@ -71,12 +92,20 @@ class HfLlm:
             finish_reason=drawn.finish_reason,
             usage=Usage(len(request.prompt.ids), len(drawn.ids)),
             seconds=time.perf_counter() - started,
+            queue_seconds=asked.joined - started,
         )
 
     async def close(self) -> None:
-        """Waits for the batch under way and ends the worker thread."""
+        """Ends the worker thread; requests under way are given up."""
         self._closed = True
+        if self._serving is not None:
+            self._serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serving
         await asyncio.to_thread(self._worker.shutdown)
+        if self._report is not None and self._tokens:
+            speed = self._tokens / self._busy_s
+            self._report(f"in process: {speed:.0f} tokens/s; for large runs use serve=vllm")
 
     def _job(self, request: Request) -> Job:
         ids = request.prompt.ids
@@ -97,29 +126,59 @@ class HfLlm:
         return Job(ids, request.sampling, request.seed, min(request.sampling.max_tokens, room), stop)
 
     async def _serve(self) -> None:
-        """Answers batches until nobody waits."""
-        while self._waiting:
-            await asyncio.sleep(GATHER_S)
-            self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
-            batch = self._waiting[: self._max_batch]
-            del self._waiting[: self._max_batch]
-            try:
-                await self._answer(batch)
-            finally:
-                for waiting in batch:
-                    waiting.answer.cancel()
-
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
-        rows = [Row(waiting.job, self._stop_ids, self._decode) for waiting in batch]
-        failure: LlmError | None = None
+        """Draws until nobody waits."""
         try:
-            await asyncio.get_running_loop().run_in_executor(self._worker, complete, self._model, rows)
+            await asyncio.sleep(GATHER_S)
+            while self._waiting or self._under_way:
+                newcomers = self._newcomers()
+                self._under_way += newcomers
+                await self._draw([asked.row for asked in newcomers])
+        finally:
+            for asked in (*self._waiting, *self._under_way):
+                asked.answer.cancel()
+
+    def _newcomers(self) -> list[_Asked]:
+        self._waiting = [asked for asked in self._waiting if not asked.answer.done()]
+        room = self._max_batch - len(self._under_way) if self._batch.takes_rows else 0
+        newcomers = self._waiting[:room]
+        del self._waiting[:room]
+        for asked in newcomers:
+            asked.joined = time.perf_counter()
+        return newcomers
+
+    async def _draw(self, newcomers: Sequence[Row]) -> None:
+        """Draws for a while, and answers those whose completion is there."""
+        failure = None
+        started = time.perf_counter()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._advance, newcomers)
         except Exception as error:  # whatever the model does is recorded with each request it was asked for
             failure = LlmError(f"the model failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        for waiting, row in zip(batch, rows, strict=True):
-            if waiting.answer.done():
-                continue
-            if row.drawn is not None:
-                waiting.answer.set_result(row.drawn)
-            else:
-                waiting.answer.set_exception(failure or LlmError("the model gave no completion"))
+            self._batch.clear()
+        self._busy_s += time.perf_counter() - started
+        over = [asked for asked in self._under_way if failure or asked.row.drawn]
+        self._under_way = [asked for asked in self._under_way if not failure and not asked.row.drawn]
+        for asked in over:
+            self._answer(asked, failure)
+
+    def _advance(self, newcomers: Sequence[Row]) -> None:
+        """In the worker thread: takes rows in, and draws until one is finished or others are to be taken in."""
+        rows = [asked.row for asked in self._under_way]
+        if newcomers:
+            self._batch.admit(newcomers)
+        while rows and not any(row.drawn for row in rows) and not self._interrupted():
+            self._batch.step()
+
+    def _interrupted(self) -> bool:
+        somebody = self._waiting and self._batch.takes_rows and len(self._under_way) < self._max_batch
+        return bool(somebody) or self._closed
+
+    def _answer(self, asked: _Asked, failure: LlmError | None) -> None:
+        drawn = asked.row.drawn
+        self._tokens += len(drawn.ids) if drawn else 0
+        if asked.answer.done():
+            return
+        if drawn is not None:
+            asked.answer.set_result(drawn)
+        else:
+            asked.answer.set_exception(failure or LlmError("the model gave no completion"))

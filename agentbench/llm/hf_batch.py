@@ -1,113 +1,130 @@
-"""Completions of many prompts at once: one prefill, then one token for every row that is not finished.
+"""Rows that join and leave a batch while it is drawn from, one token for each row at a time.
 
-`generate` of transformers draws all rows from one random generator and rescores them through a chain of processors, so
-that a row's tokens depend on its neighbours. Here each row has its own generator and its own rules, finished rows
-leave the batch, and what a row gives differs with its company only by rounding: in float64 not in any recorded digit.
+A new row does not wait for others to finish, a finished one leaves at once, and what was computed for it stays for the
+next prompt that begins alike (`hf_prefixes`): an episode's next step computes its new tokens only. Models whose layers
+do not bear gaps between tokens (see `hf_slots.bears_gaps`) are drawn from in closed batches, without prefixes.
 
-Dimensions: B rows under way, S tokens of the padded prompts, V vocabulary.
+transformers has continuous batching of its own (`generate_batch`). In 5.19 it has one random seed for all requests and
+computes log-probabilities in float32, so that neither samples nor recorded digits would be independent of company.
+
+Dimensions: B rows under way, S slots, V vocabulary.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from agentbench.llm import Sampling
-
-Decode = Callable[[Sequence[int]], str]
-
-LOGPROB_DIGITS = 6
+from agentbench.llm.hf_prefixes import Prefix, Prefixes
+from agentbench.llm.hf_rows import Row, draw
+from agentbench.llm.hf_slots import Slots, bears_gaps, slots_of
 
 
-class Job(NamedTuple):
-    """One completion to draw."""
+class Batch:
+    """The rows under way; for one thread at a time."""
 
-    prompt: tuple[int, ...]
-    sampling: Sampling
-    seed: int
-    limit: int
-    """Most tokens to draw, at least 1."""
-    stop_texts: tuple[str, ...] = ()
-    """Endings that are no single token of `stop_ids`."""
+    def __init__(self, model: PreTrainedModel, prefix_bytes: int) -> None:
+        """`prefix_bytes` limits the memory for what is kept of finished rows; 0 keeps nothing."""
+        self._model = model
+        self._open = bears_gaps(model)
+        self._prefixes = Prefixes(prefix_bytes if self._open else 0)
+        self._live = _Live.nobody(model)
 
+    @property
+    def takes_rows(self) -> bool:
+        """Whether `admit` may be called now."""
+        return self._open or not self._live.rows
 
-class Drawn(NamedTuple):
-    """A completion; the token that ended it is the last of `ids`."""
+    @torch.inference_mode()
+    def admit(self, rows: Sequence[Row]) -> None:
+        """Takes rows in and draws the first token of each."""
+        newcomers = [_Newcomer(row, self._prefixes.longest(row.job.prompt)) for row in rows]
+        groups = _alike(newcomers) if self._open else iter([newcomers])
+        for group in groups:
+            input_BS, mask_BS = _padded([it.rest for it in group], self._model.device)
+            slots = slots_of(self._model, [it.prefix for it in group]).followed_by(mask_BS)
+            joined = self._drawn([it.row for it in group], slots, input_BS)
+            self._live = self._live.above(joined) if self._live.rows else joined
 
-    text: str
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    finish_reason: str
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Draws the next token of every row; finished ones leave."""
+        rows, slots, token_B = self._live
+        self._live = self._drawn(rows, slots.followed_by(torch.ones_like(token_B)[:, None]), token_B[:, None])
 
+    def clear(self) -> None:
+        """Forgets the rows under way."""
+        self._live = _Live.nobody(self._model)
 
-class Row:
-    """One completion under way."""
-
-    def __init__(self, job: Job, stop_ids: frozenset[int], decode: Decode) -> None:
-        self.job = job
-        self.drawn: Drawn | None = None
-        self.random = random.Random(job.seed)
-        self._stop_ids = stop_ids
-        self._decode = decode
-        self._ids: list[int] = []
-        self._logprobs: list[float] = []
-
-    def take(self, token: int, logprob: float) -> None:
-        """Adds a token, and finishes the row if it was the last."""
-        self._ids.append(token)
-        self._logprobs.append(round(logprob, LOGPROB_DIGITS) + 0.0)  # + 0.0 turns -0.0 into 0.0
-        if token in self._stop_ids:
-            self._finish(self._decode(self._ids[:-1]), "stop")
-        elif self.job.stop_texts and (text := self._decode(self._ids)) and (end := self._end(text)) is not None:
-            self._cut(end)
-            self._finish(text[:end], "stop")
-        elif len(self._ids) == self.job.limit:
-            self._finish(self._decode(self._ids), "length")
-
-    def _end(self, text: str) -> int | None:
-        found = [place for stop in self.job.stop_texts if (place := text.find(stop)) >= 0]
-        return min(found, default=None)
-
-    def _cut(self, length: int) -> None:
-        """Leaves the fewest tokens that hold so many characters."""
-        kept = next(count for count in range(len(self._ids) + 1) if len(self._decode(self._ids[:count])) >= length)
-        del self._ids[kept:], self._logprobs[kept:]
-
-    def _finish(self, text: str, reason: str) -> None:
-        self.drawn = Drawn(text, tuple(self._ids), tuple(self._logprobs), reason)
-
-
-@torch.inference_mode()
-def complete(model: PreTrainedModel, rows: Sequence[Row]) -> None:
-    """Draws until every row has its completion. Log-probabilities are those at temperature 1."""
-    if not rows:
-        return
-    live = list(rows)
-    input_BS, mask_BS = _padded([row.job.prompt for row in live], model.device)
-    position_BS = (mask_BS.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    while live:
-        logits_BV = model(
+    def _drawn(self, rows: Sequence[Row], slots: Slots, input_BS: torch.Tensor) -> _Live:
+        """The rows that need further tokens after the one that follows the input."""
+        logits_BV = self._model(
             input_ids=input_BS,
-            attention_mask=mask_BS,
-            position_ids=position_BS,
-            past_key_values=cache,
+            attention_mask=slots.mask_BS,
+            position_ids=slots.position_BS[:, -input_BS.shape[1] :],
+            past_key_values=slots.cache,
             logits_to_keep=1,
         ).logits[:, -1]
-        token_B = _draw(logits_BV.double().log_softmax(-1), live)
-        kept = [index for index, row in enumerate(live) if row.drawn is None]
-        if 0 < len(kept) < len(live):
-            kept_B = torch.tensor(kept, device=model.device)
-            cache.batch_select_indices(kept_B)
-            token_B, mask_BS, position_BS = token_B[kept_B], mask_BS[kept_B], position_BS[kept_B]
-        live = [live[index] for index in kept]
-        input_BS = token_B[:, None]
-        mask_BS = torch.cat((mask_BS, mask_BS.new_ones(len(mask_BS), 1)), -1)
-        position_BS = position_BS[:, -1:] + 1
+        token_B = draw(logits_BV.double().log_softmax(-1), rows)
+        kept = [index for index, row in enumerate(rows) if row.drawn is None]
+        if len(kept) == len(rows):
+            return _Live(rows, slots, token_B)
+        self._remember(rows, slots)
+        if not kept:
+            return _Live.nobody(self._model)
+        slots = slots.only(kept)
+        return _Live([rows[index] for index in kept], slots.without_margin() if self._open else slots, token_B[kept])
+
+    def _remember(self, rows: Sequence[Row], slots: Slots) -> None:
+        """Keeps what was computed for finished rows; the token that was drawn last has not been computed."""
+        if not self._prefixes.limit:
+            return
+        computed = slots.mask_BS.sum(-1).tolist()
+        for index, row in enumerate(rows):
+            if row.drawn is not None:
+                ids = (row.job.prompt + row.drawn.ids)[: computed[index]]
+                self._prefixes.keep(ids, slots.sequence(index, len(ids)))
+
+
+class _Live(NamedTuple):
+    rows: Sequence[Row]
+    slots: Slots
+    token_B: torch.Tensor
+    """The token that was drawn last for each row."""
+
+    @classmethod
+    def nobody(cls, model: PreTrainedModel) -> _Live:
+        return cls((), slots_of(model, ()), torch.empty(0, dtype=torch.long, device=model.device))
+
+    def above(self, other: _Live) -> _Live:
+        if not other.rows:
+            return self
+        token_B = torch.cat((self.token_B, other.token_B))
+        return _Live([*self.rows, *other.rows], self.slots.above(other.slots), token_B)
+
+
+class _Newcomer(NamedTuple):
+    row: Row
+    prefix: Prefix
+
+    @property
+    def rest(self) -> tuple[int, ...]:
+        """The tokens of the prompt that have to be computed."""
+        return self.row.job.prompt[self.prefix.length :]
+
+
+def _alike(newcomers: Sequence[_Newcomer]) -> Iterator[list[_Newcomer]]:
+    """Groups in which no row is more than twice as long as another: less than half of what is computed is padding."""
+    group: list[_Newcomer] = []
+    for newcomer in sorted(newcomers, key=lambda it: len(it.rest)):
+        if group and len(newcomer.rest) > 2 * len(group[0].rest):
+            yield group
+            group = []
+        group.append(newcomer)
+    yield group
 
 
 def _padded(prompts: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,31 +134,3 @@ def _padded(prompts: Sequence[tuple[int, ...]], device: torch.device) -> tuple[t
     input_BS = torch.tensor([(0,) * pad + prompt for pad, prompt in zip(pads, prompts, strict=True)], device=device)
     mask_BS = torch.tensor([[0] * pad + [1] * (length - pad) for pad in pads], device=device)
     return input_BS, mask_BS
-
-
-def _draw(logprob_BV: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
-    """The next token of each row, told to the rows."""
-    token_B = logprob_BV.argmax(-1)
-    sampled = [index for index, row in enumerate(rows) if row.job.sampling.temperature > 0]
-    if sampled:
-        token_B[sampled] = _sample(logprob_BV[sampled], [rows[index] for index in sampled])
-    logprob_B = logprob_BV.gather(-1, token_B[:, None])[:, 0]
-    for row, token, logprob in zip(rows, token_B.tolist(), logprob_B.tolist(), strict=True):
-        row.take(token, logprob)
-    return token_B
-
-
-def _sample(logprob_BV: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
-    """Inverse-CDF draws, in the order of the vocabulary, from the tempered and top-p cut probabilities."""
-    device = logprob_BV.device
-    temperature_B1 = torch.tensor([[row.job.sampling.temperature] for row in rows], device=device, dtype=torch.float64)
-    top_p_B1 = torch.tensor([[row.job.sampling.top_p] for row in rows], device=device, dtype=torch.float64)
-    prob_BV = (logprob_BV / temperature_B1).softmax(-1)
-    if any(row.job.sampling.top_p < 1 for row in rows):
-        ranked_BV, order_BV = prob_BV.sort(dim=-1, descending=True, stable=True)
-        beyond_BV = ranked_BV.cumsum(-1) - ranked_BV >= top_p_B1
-        prob_BV = prob_BV.masked_fill(beyond_BV.scatter(-1, order_BV, beyond_BV), 0)
-    cumulative_BV = prob_BV.cumsum(-1)
-    uniform_B1 = torch.tensor([[row.random.random()] for row in rows], device=device, dtype=torch.float64)
-    token_B1 = torch.searchsorted(cumulative_BV, uniform_B1 * cumulative_BV[:, -1:], right=True)
-    return token_B1[:, 0].clamp(max=prob_BV.shape[-1] - 1)

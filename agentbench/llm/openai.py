@@ -1,9 +1,8 @@
 """A model behind an OpenAI-compatible server: vLLM, llama.cpp, or a service.
 
-aiohttp and orjson instead of the official client, which costs some twenty times the CPU per request. An attempt takes a
-slot before its clock starts, so that waiting for a slot is never a time-out. What can be mended by asking again is
-asked again, with growing random pauses; all else is one `LlmError` that says what to change. An attempt that
-ran out of time is not repeated: the server may still be at it, and asking again would double its load.
+What can be mended by asking again is asked again, with growing random pauses or the one the server names; all else is
+one `LlmError` that says what to change. While the server is down requests wait (see `breaker.py`), and being down does
+not use up their attempts.
 
 Two ways of asking: `chat` sends messages and tools, and the server's own template makes the prompt; `completions` sends
 the template's prompt, as ids where it has them, and asks for the ids and log-probabilities that were sampled
@@ -13,46 +12,26 @@ the template's prompt, as ids where it has them, and asks for the ids and log-pr
 from __future__ import annotations
 
 import asyncio
-import os
-import random
 import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
 from difflib import get_close_matches
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-import aiohttp
 import orjson
-from dotenv import dotenv_values, find_dotenv
 
 from agentbench.config.model import ApiMode
 from agentbench.errors import LlmError, PreflightError
 from agentbench.llm import Request
-from agentbench.llm.openai_json import chat_body, completion_body, read_chat, read_completion, read_models
+from agentbench.llm.breaker import Breaker
+from agentbench.llm.faults import MOST_FAULTS, Attempts, Fault, FaultKind
+from agentbench.llm.http_server import Answer, ApiKey, HttpServer
+from agentbench.llm.http_server import read_key as read_key
+from agentbench.llm.openai_json import Spent, chat_body, completion_body, read_chat, read_completion, read_models
 from agentbench.types import Generation
 
-FIRST_PAUSE_S = 0.5
-"""Longest pause before the second attempt; it doubles with each further one, up to `LONGEST_PAUSE_S`."""
-LONGEST_PAUSE_S = 30.0
-CONNECT_TIMEOUT_S = 10.0
-IDLE_CONNECTION_S = 4.0
-"""Idle connections are dropped after this time, before vLLM's server does it (5 s) while a request is on its way."""
 _CHAT, _COMPLETIONS = "/chat/completions", "/completions"
 
-
-@dataclass(frozen=True)
-class ApiKey:
-    """A key and the name it is kept under; only the name is ever shown."""
-
-    variable: str
-    value: str = field(default="", repr=False)
-
-
-def read_key(variable: str) -> ApiKey:
-    """The key in an environment variable, else in a `.env` of the working folder or above it, else an empty one."""
-    value = os.environ.get(variable) or dotenv_values(find_dotenv(usecwd=True)).get(variable)
-    return ApiKey(variable, (value or "").strip())
+Read = Callable[[bytes, Spent], Generation]
 
 
 class OpenAILlm:
@@ -68,36 +47,34 @@ class OpenAILlm:
         timeout_s: float,
         max_retries: int,
         max_connections: int,
+        down_timeout_s: float = 0.0,
         section: str = "model",
     ) -> None:
         """`section` is the dotted key of the configuration that these settings are from; advice names it."""
         self._section = section
-        self._dead = f"start the server, see its log, or correct {section}.base_url"
-        self._base_url = base_url.rstrip("/")
         self._name = name
         self._mode = mode
-        self._key = api_key
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         self._max_retries = max_retries
-        self._slots = asyncio.Semaphore(max_connections)
-        self._session: aiohttp.ClientSession | None = None
+        self._server = HttpServer(
+            base_url, api_key, timeout_s=timeout_s, max_connections=max_connections, section=section
+        )
+        self._url = self._server.base_url
+        self.breaker = Breaker(self._url, self._server.is_up, down_timeout_s)
+        """Whether the server is there, as far as requests have told."""
 
     async def generate(self, request: Request) -> Generation:
         """The completion of one request.
 
         Raises:
-            LlmError: the prompt does not fit the mode, the server refuses, fails in all attempts, or is too slow.
+            LlmError: the prompt does not fit the mode, the server refuses or fails in all attempts.
+            ServerDownError: the server was down for longer than is waited.
         """
-        started = time.perf_counter()
-        chat = self._mode is ApiMode.CHAT
-        body = chat_body(request) if chat else completion_body(request)
-        answer = await self._ask(_CHAT if chat else _COMPLETIONS, orjson.dumps({"model": self._name, **body}))
-        try:
-            generation = read_chat(answer, request) if chat else read_completion(answer, request)
-        except ValueError as error:
-            problem = f"{self._base_url} answered with no completion ({error}): {self._shown(answer)}"
-            raise LlmError(problem, f"check that {self._section}.base_url is an OpenAI-compatible server") from error
-        return replace(generation, seconds=time.perf_counter() - started)
+        if self._mode is ApiMode.CHAT:
+            return await self._persist(
+                _CHAT, self._payload(chat_body(request)), lambda body, spent: read_chat(body, request, spent)
+            )
+        body = self._payload(completion_body(request))
+        return await self._persist(_COMPLETIONS, body, lambda body, spent: read_completion(body, request, spent))
 
     async def check(self) -> None:
         """Asks the server once for its models.
@@ -106,102 +83,96 @@ class OpenAILlm:
             PreflightError: it cannot be reached, refuses the key, or does not have the model.
         """
         try:
-            answer = await self._attempt("GET", "/models")
+            answer = await self._server.attempt("GET", "/models")
             if answer.status >= 400:
                 self._refuse(answer, "/models")
-        except _Fault as fault:
-            raise PreflightError(str(fault), self._dead) from fault
+        except Fault as fault:
+            raise PreflightError(str(fault), fault.advice) from fault
         except LlmError as error:
             raise PreflightError(str(error), error.next_step) from error
         try:
             names = read_models(answer.body)
         except ValueError as error:
-            problem = f"{self._base_url}/models gives no list of models: {self._shown(answer.body)}"
+            problem = f"{self._url}/models gives no list of models: {self._server.shown(answer.body)}"
             raise PreflightError(problem, f"correct {self._section}.base_url") from error
         if self._name not in names:
             raise PreflightError(self._unknown_model(names), f"correct {self._section}.name")
 
     async def close(self) -> None:
         """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self.breaker.close()
+        await self._server.close()
 
-    async def _ask(self, path: str, payload: bytes) -> bytes:
-        answer = await self._persist(path, payload)
+    def _payload(self, body: dict[str, Any]) -> bytes:
+        # Copied, because orjson's own bytes hold on to a buffer of many times their length while the request waits.
+        return bytes(memoryview(orjson.dumps({"model": self._name, **body})))
+
+    async def _persist(self, path: str, payload: bytes, read: Read) -> Generation:
+        """The first generation that an attempt brings, with what it took."""
+        started, attempts = time.perf_counter(), Attempts(self._max_retries)
+        while True:
+            if self.breaker.is_down:
+                await self.breaker.passage()
+            try:
+                answer = await self._answer(path, payload)
+                seconds, waited = time.perf_counter() - started, answer.sent - started
+                generation = self._read(read, answer, Spent(seconds, waited, attempts.names))
+            except Fault as fault:
+                await self._recover(fault, attempts)
+            else:
+                self.breaker.answered()
+                return generation
+
+    async def _answer(self, path: str, payload: bytes) -> Answer:
+        answer = await self._server.attempt("POST", path, payload)
         if answer.status == 404:
             await self._refuse_model()
         if answer.status >= 400:
             self._refuse(answer, path)
-        return answer.body
-
-    async def _persist(self, path: str, payload: bytes) -> _Answer:
-        """The first answer that is no fault, over all attempts."""
-        attempt = 0
-        while True:
-            try:
-                return await self._attempt("POST", path, payload)
-            except _Fault as fault:
-                if attempt == self._max_retries:
-                    raise LlmError(f"{fault} (attempts: {attempt + 1})", self._dead, retryable=True) from fault
-                pause = random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
-                await asyncio.sleep(max(pause, min(fault.pause_s, LONGEST_PAUSE_S)))
-            attempt += 1
-
-    async def _attempt(self, method: str, path: str, payload: bytes | None = None) -> _Answer:
-        """One request.
-
-        Raises:
-            _Fault: there was no answer, or one that asks to come back later.
-            LlmError: there was none in time, or the address is none.
-        """
-        try:
-            async with (
-                self._slots,
-                self._connections().request(method, self._base_url + path, data=payload) as response,
-            ):
-                answer = _Answer(response.status, await response.read())
-                later = response.headers.get("Retry-After", "")
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise LlmError(f"{self._base_url!r} is no address", f"correct {self._section}.base_url") from error
-        except aiohttp.ConnectionTimeoutError as error:
-            raise _Fault(f"cannot reach {self._base_url}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
-        except TimeoutError as error:
-            problem = f"{self._base_url} gave no answer within {self._timeout.total:g} s"
-            raise LlmError(problem, f"raise {self._section}.timeout_s, or lower concurrency", retryable=True) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise _Fault(f"cannot reach {self._base_url}: {_reason(error)}") from error
-        if answer.status in (408, 429) or answer.status >= 500:
-            problem = f"{self._base_url} fails with HTTP {answer.status}: {self._shown(answer.body)}"
-            raise _Fault(problem, _seconds(later))
         return answer
 
-    def _connections(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            headers = {"Content-Type": "application/json"}
-            if self._key.value:
-                headers["Authorization"] = f"Bearer {self._key.value}"
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=headers, timeout=self._timeout
-            )
-        return self._session
+    def _read(self, read: Read, answer: Answer, spent: Spent) -> Generation:
+        try:
+            return read(answer.body, spent)
+        except ValueError as error:
+            problem = f"{self._url} answered with no completion ({error}): {self._server.shown(answer.body)}"
+            advice = f"check that {self._section}.base_url is an OpenAI-compatible server"
+            raise Fault(FaultKind.GARBAGE, problem, advice) from error
 
-    def _refuse(self, answer: _Answer, path: str) -> NoReturn:
+    async def _recover(self, fault: Fault, attempts: Attempts) -> None:
+        """Waits until the next attempt is due; a server that is down is waited for at no attempt's expense.
+
+        Raises:
+            LlmError: there is to be none.
+        """
+        self.breaker.failed(fault.kind)
+        if self.breaker.is_down and len(attempts.faults) < MOST_FAULTS:
+            attempts.faults.append(fault.kind)
+            return
+        if not attempts.may_go_on(fault.kind):
+            tried = len(attempts.faults)
+            raise LlmError(f"{fault} (attempts: {tried})", fault.advice, retryable=True) from fault
+        await asyncio.sleep(attempts.pause_s(fault))
+
+    def _refuse(self, answer: Answer, path: str) -> NoReturn:
+        key = self._server.key
         if answer.status in (401, 403):
-            why = "refuses the key" if self._key.value else "wants a key and none is set"
-            name = self._key.variable
-            place = f"put a valid one into the environment variable {name}, or a line {name}=… into .env"
-            raise LlmError(f"{self._base_url} {why} (HTTP {answer.status})", place)
+            why = "refuses the key" if key.value else "wants a key and none is set"
+            place = (
+                f"put a valid one into the environment variable {key.variable}, or a line {key.variable}=… into .env"
+            )
+            raise LlmError(f"{self._url} {why} (HTTP {answer.status})", place)
         if answer.status == 404:
             advice = f"{self._section}.base_url must end in the version, as in …/v1"
-            raise LlmError(f"{self._base_url} has no {path}", advice)
-        raise LlmError(f"{self._base_url} refuses the request (HTTP {answer.status}): {self._shown(answer.body)}")
+            raise LlmError(f"{self._url} has no {path}", advice)
+        shown = self._server.shown(answer.body)
+        raise LlmError(f"{self._url} refuses the request (HTTP {answer.status}): {shown}")
 
     async def _refuse_model(self) -> None:
         """Raises with the server's models if it has some and ours is not among them."""
         try:
-            names = read_models((await self._attempt("GET", "/models")).body)
-        except (_Fault, LlmError, ValueError):
+            names = read_models((await self._server.attempt("GET", "/models")).body)
+        except (Fault, LlmError, ValueError):
             return
         if self._name not in names:
             raise LlmError(self._unknown_model(names), f"correct {self._section}.name")
@@ -209,43 +180,4 @@ class OpenAILlm:
     def _unknown_model(self, names: tuple[str, ...]) -> str:
         near = get_close_matches(self._name, names, 1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{self._base_url} has no model {self._name!r}; it has: {', '.join(names) or 'none'}{meant}"
-
-    def _shown(self, body: bytes) -> str:
-        """The start of an answer, on one line and without the key."""
-        text = " ".join(body.decode("utf-8", "replace").split())
-        if self._key.value:
-            text = text.replace(self._key.value, "***")
-        return text[:200] or "(nothing)"
-
-
-class _Answer(NamedTuple):
-    status: int
-    body: bytes
-
-
-class _Fault(Exception):
-    """What another attempt may mend; `pause_s` is how long the server wants to be left alone."""
-
-    def __init__(self, problem: str, pause_s: float = 0.0) -> None:
-        super().__init__(problem)
-        self.pause_s = pause_s
-
-
-def _reason(error: Exception) -> str:
-    """Why a connection failed, without addresses of memory, sockets or classes."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "unknown host"
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
-
-
-def _seconds(retry_after: str) -> float:
-    """The pause of a Retry-After header, which is seconds or a date; 0 if it is neither."""
-    try:
-        if retry_after.strip().isdigit():
-            return float(retry_after)
-        return (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
+        return f"{self._url} has no model {self._name!r}; it has: {', '.join(names) or 'none'}{meant}"

@@ -8,18 +8,29 @@ string they were. A message without calls is its content.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from agentbench.errors import LlmError
-from agentbench.llm import Request
+from agentbench.llm import Request, Sampling
 from agentbench.types import Generation, Usage
 
 T = TypeVar("T")
 
 SEED_BITS = 0x7FFFFFFF
 """Seeds are cut to 31 bits, the widest that all servers take."""
+
+
+class Spent(NamedTuple):
+    """What it took to get an answer; see the fields of `Generation`."""
+
+    seconds: float = 0.0
+    queue_seconds: float = 0.0
+    faults: tuple[str, ...] = ()
+
+
+NOTHING_SPENT = Spent()
 
 
 def chat_body(request: Request) -> dict[str, Any]:
@@ -49,22 +60,22 @@ def completion_body(request: Request) -> dict[str, Any]:
     return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request), **_guide(request)}
 
 
-def read_chat(body: bytes, request: Request) -> Generation:
-    """The generation in an answer of /chat/completions, but for its seconds.
+def read_chat(body: bytes, request: Request, spent: Spent = NOTHING_SPENT) -> Generation:
+    """The generation in an answer of /chat/completions.
 
     Raises:
         ValueError: there is none.
     """
-    return _reading(body, lambda value: _chat(value, request))
+    return _reading(body, lambda value: _chat(value, request, spent))
 
 
-def read_completion(body: bytes, request: Request) -> Generation:
-    """The generation in an answer of /completions, but for its seconds; without ids where the server gives none.
+def read_completion(body: bytes, request: Request, spent: Spent = NOTHING_SPENT) -> Generation:
+    """The generation in an answer of /completions; without ids where the server gives none.
 
     Raises:
         ValueError: there is none.
     """
-    return _reading(body, lambda value: _completion(value, request))
+    return _reading(body, lambda value: _completion(value, request, spent))
 
 
 def read_models(body: bytes) -> tuple[str, ...]:
@@ -93,7 +104,13 @@ def _reading(body: bytes, read: Callable[[Any], T]) -> T:
 def _sampling(request: Request) -> dict[str, Any]:
     given = request.sampling
     limits = {"temperature": given.temperature, "top_p": given.top_p, "max_tokens": given.max_tokens}
-    return {**limits, "seed": request.seed & SEED_BITS, **({"stop": request.stop} if request.stop else {})}
+    stop = {"stop": request.stop} if request.stop else {}
+    return {**limits, "seed": request.seed & SEED_BITS, **stop, **_beyond_the_common(given)}
+
+
+def _beyond_the_common(given: Sampling) -> dict[str, Any]:
+    """Parameters that not every server knows: sent only where they are set."""
+    return {name: value for name, value in given.uncommon.items() if value is not None}
 
 
 def _guide(request: Request) -> dict[str, Any]:
@@ -104,12 +121,13 @@ def _guide(request: Request) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
-def _chat(value: Any, request: Request) -> Generation:
+def _chat(value: Any, request: Request, spent: Spent) -> Generation:
     choice = value["choices"][0]
     content, calls = _text(choice["message"].get("content")), choice["message"].get("tool_calls") or []
     said = [{"name": call["function"]["name"], "arguments": _arguments(call["function"])} for call in calls]
     completion = orjson.dumps({"content": content, "tool_calls": said}).decode() if said else content
-    return Generation(request.role, completion, finish_reason=_finish_reason(choice), usage=_usage(value))
+    reason = _finish_reason(choice)
+    return Generation(request.role, completion, finish_reason=reason, usage=_usage(value), **spent._asdict())
 
 
 def _text(content: Any) -> str:
@@ -131,9 +149,9 @@ def _arguments(function: dict[str, Any]) -> Any:
         return arguments
 
 
-def _completion(value: Any, request: Request) -> Generation:
+def _completion(value: Any, request: Request, spent: Spent) -> Generation:
     choice = value["choices"][0]
-    ids = _token_ids(choice.get("token_ids"))
+    ids = _token_ids(choice.get("token_ids") or ())
     logprobs = tuple((choice.get("logprobs") or {}).get("token_logprobs") or ())
     text = choice["text"]
     if not isinstance(text, str):
@@ -143,17 +161,23 @@ def _completion(value: Any, request: Request) -> Generation:
     return Generation(
         role=request.role,
         completion=text,
-        prompt_ids=_token_ids(choice.get("prompt_token_ids")) or request.prompt.ids,
+        prompt_ids=_prompt_ids(choice.get("prompt_token_ids"), request.prompt.ids),
         completion_ids=ids,
         logprobs=logprobs if len(logprobs) == len(ids) else (),
         finish_reason=_finish_reason(choice),
         usage=_usage(value),
+        **spent._asdict(),
     )
 
 
+def _prompt_ids(given: Any, sent: tuple[int, ...]) -> tuple[int, ...]:
+    """The ids that the server read; the very same object where they are those that were sent, to save memory."""
+    return sent if not given or given == list(sent) else _token_ids(given)
+
+
 def _token_ids(given: Any) -> tuple[int, ...]:
-    ids = tuple(given or ())
-    if not all(type(index) is int for index in ids):
+    ids = tuple(given)
+    if not set(map(type, ids)) <= {int}:
         raise TypeError
     return ids
 

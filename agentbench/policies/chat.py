@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from agentbench.llm import Llm, Request, Sampling
-from agentbench.templates import Template
+from agentbench.templates import Rendered, Template
 from agentbench.types import Actor, Decision, History
 
 AGENT_PROMPT = Path(__file__).parent / "prompts" / "agent.txt"
@@ -14,13 +14,21 @@ AGENT_PROMPT = Path(__file__).parent / "prompts" / "agent.txt"
 
 
 class ChatAgent:
-    """Renders the history, asks the model, parses the completion. Keeps no state: the history is all there is."""
+    """Renders the history, asks the model, parses the completion.
 
-    def __init__(self, llm: Llm, template: Template, sampling: Sampling, seed: int) -> None:
+    It keeps its latest prompt, to which the next one adds; the history is all that decides.
+    """
+
+    def __init__(
+        self, llm: Llm, template: Template, sampling: Sampling, seed: int, stop: tuple[str, ...] = ()
+    ) -> None:
+        """`stop`: texts that end a completion, beside the template's own."""
         self._llm = llm
         self._template = template
         self._sampling = sampling
         self._seed = seed
+        self._stop = (*template.stop, *stop)
+        self._latest: Rendered | None = None
 
     async def act(self, history: History) -> Decision:
         """What the model does next; unreadable text becomes a `Malformed` action.
@@ -28,11 +36,13 @@ class ChatAgent:
         Raises:
             LlmError: the model could not answer.
         """
+        self._latest = Rendered(history, self._template.render(history, self._latest))
         request = Request(
-            prompt=self._template.render(history),
+            prompt=self._latest.prompt,
             sampling=self._sampling,
             seed=step_seed(self._seed, len(history.steps)),
-            stop=self._template.stop,
+            stop=self._stop,
+            episode=self._seed,
         )
         generation = await self._llm.generate(request)
         action = self._template.parse(generation.completion)

@@ -31,11 +31,17 @@ class Intervention:
         proposed = await self._agent.act(history)
         verdict = await self._trigger(history, proposed)
         if not verdict.reason and not self._keep_alternative:
-            return dataclasses.replace(proposed, generations=(*proposed.generations, *verdict.generations))
+            return _heard(proposed, verdict)
         expert = await self._expert.act(history)
         if verdict.reason:
             return _with_alternative(expert, proposed, verdict)
         return _with_alternative(proposed, expert, verdict)
+
+
+def _heard(proposed: Decision, verdict: Verdict) -> Decision:
+    if not verdict.generations:
+        return proposed
+    return dataclasses.replace(proposed, generations=(*proposed.generations, *verdict.generations))
 
 
 def _with_alternative(chosen: Decision, other: Decision, verdict: Verdict) -> Decision:

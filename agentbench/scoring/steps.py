@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from agentbench.scoring.adherence import breaks_rule
 from agentbench.scoring.answers import answer_is_right, is_refusal
-from agentbench.tasks.gold import open_gold, progress
+from agentbench.tasks.gold import advances, open_gold
 from agentbench.types import (
     Action,
     AnswerType,
@@ -85,6 +84,4 @@ def _call(task: Task, history: History, action: CallTools, observation: Observat
     if observation.outcome is not Outcome.OK:
         return _BY_OUTCOME[observation.outcome]
     step = Step(Decision(action), observation, StepCategory.OTHER_CALL)
-    after = dataclasses.replace(history, steps=(*history.steps, step))
-    advanced = progress(task, after).met > progress(task, history).met
-    return StepCategory.GOLD_CALL if advanced else StepCategory.OTHER_CALL
+    return StepCategory.GOLD_CALL if advances(task, history, step) else StepCategory.OTHER_CALL

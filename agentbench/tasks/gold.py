@@ -47,23 +47,21 @@ def progress(task: Task, history: History) -> Progress:
     Raises:
         DataError: a reference in the gold chain points at a call or a path that does not exist.
     """
-    specs = {spec.name: spec for spec in history.tools}
-    calls = {call.number: call for call in _gold_calls(task, specs)}
-    turn = min(history.turn, len(task.turns) - 1)
-    needed = _needed(calls, turn, task.id)
-    observed: dict[int, Any] = {}
-    ahead: CallTools | None = None
-    for number in needed:
-        gold = calls[number]
-        if any(other not in observed for other in references(gold.call.arguments)):
-            continue
-        resolved = filled_in(gold.call, observed, task.id)
-        step = _matching_step(gold, resolved, history.steps, specs)
-        if step is not None:
-            observed[number] = read_json(step.observation.text)
-        elif ahead is None:
-            ahead = CallTools((resolved,), gold.thought)
-    return Progress(len(observed), len(needed), ahead)
+    plan = _plan(task, history)
+    reached = list(_reached(plan, task, history))
+    ahead = next((CallTools((gold.resolved,), gold.thought) for gold in reached if not gold.met), None)
+    return Progress(sum(gold.met for gold in reached), len(plan.needed), ahead)
+
+
+def advances(task: Task, history: History, step: Step) -> bool:
+    """Whether a step after the history makes a gold call of the open turn happen that had not happened.
+
+    Raises:
+        DataError: a reference in the gold chain points at a call or a path that does not exist.
+    """
+    plan = _plan(task, history)
+    waiting = (gold for gold in _reached(plan, task, history) if not gold.met)
+    return any(_matching_step(gold.document, gold.resolved, (step,), plan.specs) for gold in waiting)
 
 
 def open_gold(task: Task, history: History) -> Gold:
@@ -75,7 +73,11 @@ def same_effect(first: ToolCall, second: ToolCall, specs: Mapping[str, ToolSpec]
     """Whether two calls do the same: equal names, and equal arguments once defaults are filled in."""
     if first.name != second.name:
         return False
-    return _with_defaults(first, specs) == _with_defaults(second, specs)
+    if first.arguments == second.arguments:
+        return True
+    spec = specs.get(first.name)
+    defaults = _defaults(spec) if spec else {}
+    return bool(defaults) and {**defaults, **first.arguments} == {**defaults, **second.arguments}
 
 
 def read_json(text: str) -> Any:
@@ -107,6 +109,41 @@ def filled_in(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> Tool
         DataError: a reference names a path that was not observed.
     """
     return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
+
+
+class _Plan(NamedTuple):
+    specs: Mapping[str, ToolSpec]
+    calls: Mapping[int, _GoldCall]
+    needed: list[int]
+
+
+class _Reached(NamedTuple):
+    """A needed gold call whose references have happened."""
+
+    resolved: ToolCall
+    thought: str
+    document: str
+    met: bool
+
+
+def _plan(task: Task, history: History) -> _Plan:
+    specs = {spec.name: spec for spec in history.tools}
+    calls = {call.number: call for call in _gold_calls(task, specs)}
+    turn = min(history.turn, len(task.turns) - 1)
+    return _Plan(specs, calls, _needed(calls, turn, task.id))
+
+
+def _reached(plan: _Plan, task: Task, history: History) -> Iterator[_Reached]:
+    observed: dict[int, Any] = {}
+    for number in plan.needed:
+        gold = plan.calls[number]
+        if any(other not in observed for other in references(gold.call.arguments)):
+            continue
+        resolved = filled_in(gold.call, observed, task.id)
+        step = _matching_step(gold.document, resolved, history.steps, plan.specs)
+        if step is not None:
+            observed[number] = read_json(step.observation.text)
+        yield _Reached(resolved, gold.thought, gold.document, step is not None)
 
 
 def _gold_calls(task: Task, specs: Mapping[str, ToolSpec]) -> Iterator[_GoldCall]:
@@ -152,13 +189,13 @@ def _value(value: Any, observed: Mapping[int, Any], task_id: str) -> Any:
 
 
 def _matching_step(
-    gold: _GoldCall, resolved: ToolCall, steps: tuple[Step, ...], specs: Mapping[str, ToolSpec]
+    document: str, resolved: ToolCall, steps: tuple[Step, ...], specs: Mapping[str, ToolSpec]
 ) -> Step | None:
     for step in steps:
         action = step.decision.action
         if isinstance(action, CallTools) and step.observation.outcome is Outcome.OK:
             call = action.calls[0]
-            if _finds(gold.document, call, step, specs) or same_effect(call, resolved, specs):
+            if _finds(document, call, step, specs) or same_effect(call, resolved, specs):
                 return step
     return None
 
@@ -170,8 +207,6 @@ def _finds(document: str, call: ToolCall, step: Step, specs: Mapping[str, ToolSp
     return isinstance(found, dict) and any(hit.get("id") == document for hit in found.get("results", ()))
 
 
-def _with_defaults(call: ToolCall, specs: Mapping[str, ToolSpec]) -> dict[str, Any]:
-    spec = specs.get(call.name)
-    properties = spec.parameters.get("properties", {}) if spec else {}
-    defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
-    return {**defaults, **call.arguments}
+def _defaults(spec: ToolSpec) -> dict[str, Any]:
+    properties = spec.parameters.get("properties", {})
+    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}

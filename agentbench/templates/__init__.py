@@ -57,13 +57,29 @@ class Family(Protocol):
         ...
 
 
+class Rendered(NamedTuple):
+    """A prompt, and the history it was made of."""
+
+    history: History
+    prompt: Prompt
+
+    def goes_on_in(self, history: History) -> bool:
+        """Whether a history is this one with further steps."""
+        mine = self.history
+        same = mine.opening is history.opening and mine.tools is history.tools and mine.earlier is history.earlier
+        return same and history.steps[: len(mine.steps)] == mine.steps
+
+
 class Template(Protocol):
     """History to prompt, completion to action. `parse(render_action(a)) == a` for every action a family can say."""
 
     stop: tuple[str, ...]
 
-    def render(self, history: History) -> Prompt:
-        """The prompt for the next action."""
+    def render(self, history: History, before: Rendered | None = None) -> Prompt:
+        """The prompt for the next action.
+
+        An episode's earlier prompt, `before`, saves the work that went into it, and changes nothing else.
+        """
         ...
 
     def parse(self, completion: str) -> Action:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentbench.llm import Prompt
+from agentbench.templates import Rendered
 from agentbench.templates.calls import call_object, declaration, json_text, read_call, read_json
 from agentbench.templates.markers import Guard
 from agentbench.types import Action, CallTools, Exchange, Final, History, Malformed, Step
@@ -29,8 +30,12 @@ class Teacher:
     def __init__(self, system: str = "") -> None:
         self._system: tuple[Message, ...] = ({"role": "system", "content": system},) if system else ()
 
-    def render(self, history: History) -> Prompt:
+    def render(self, history: History, before: Rendered | None = None) -> Prompt:
         """The conversation so far, given turns included, and the tools, both in the OpenAI form."""
+        if before is not None and before.goes_on_in(history):
+            known = len(before.history.steps)
+            new = (part for number, step in enumerate(history.steps[known:], known) for part in _messages(number, step))
+            return Prompt(messages=(*before.prompt.messages, *new), tools=before.prompt.tools)
         given = (message for exchange in history.earlier for message in _given(exchange))
         question: Message = {"role": "user", "content": history.opening.text}
         later = (message for number, step in enumerate(history.steps) for message in _messages(number, step))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agentbench.errors import PreflightError
 from agentbench.llm import Prompt
-from agentbench.templates import Family, Piece, Span
+from agentbench.templates import Family, Piece, Rendered, Span
 from agentbench.templates.tokenizer import Tokenizer
 from agentbench.types import (
     Action,
@@ -61,11 +61,17 @@ class TokenTemplate:
         self._said = lru_cache(PIECES_KEPT)(family.parse)
         self._check_control_tokens()
 
-    def render(self, history: History) -> Prompt:
-        """The prompt for the next action."""
-        chunks = list(self._chunks(history))
-        ids = tuple(chain.from_iterable(chunk.ids for chunk in chunks))
-        return Prompt("".join(chunk.text for chunk in chunks), ids)
+    def render(self, history: History, before: Rendered | None = None) -> Prompt:
+        """The prompt for the next action; with `before`, an earlier one of the episode, only its end is made."""
+        if before is None or not before.goes_on_in(history):
+            chunks = list(self._chunks(history))
+        else:
+            known = Chunk(before.prompt.text, before.prompt.ids)
+            chunks = [known, *self._later(history.steps[len(before.history.steps) :])]
+        if len(chunks) == 1:
+            return Prompt(*chunks[0])  # the very ids that are remembered, not a copy for every episode
+        ids = tuple(chain.from_iterable([chunk.ids for chunk in chunks]))
+        return Prompt("".join([chunk.text for chunk in chunks]), ids)
 
     def spans(self, history: History) -> tuple[Span, ...]:
         """The same tokens up to the end of the last action, each stretch with the step it belongs to.
@@ -88,7 +94,10 @@ class TokenTemplate:
     def _chunks(self, history: History) -> Iterator[Chunk]:
         """The opening with the given turns, then an action and an observation for each step."""
         yield self._opening(_Tools(history.tools), history.opening.text, history.earlier)
-        for step in history.steps:
+        yield from self._later(history.steps)
+
+    def _later(self, steps: Iterable[Step]) -> Iterator[Chunk]:
+        for step in steps:
             yield self._action(step.decision)
             yield self._chunk(self._family.observation(step))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from datasets.utils.logging import disable_progress_bar
 
 from agentbench.config.stage import KtoLoss, KtoStage, OrpoStage, SftStage, StageConfig
 from agentbench.errors import DataError
+from agentbench.training.treepack.order import TREE, mixed_order, trees_of
 from agentbench.training_data.rows import PreferenceRow, Row, SftRow
 from agentbench.types import record
 
@@ -28,7 +28,7 @@ IGNORED = -100
 
 _AUDIT = "audit.json"
 _CHUNK = 2_000
-_TOKENS, _MASK = List(Value("int32")), List(Value("int8"))
+_TOKENS, _MASK, _NUMBER = List(Value("int32")), List(Value("int8")), Value("int32")
 
 _NO_TEXTS = {"prompt": "", "chosen": "", "rejected": ""}
 """Columns that TRL's ORPO looks for before it reads tokens."""
@@ -94,7 +94,7 @@ class Table(NamedTuple):
 
 
 def write_table(
-    rows: Iterable[Origin], stage: StageConfig, limits: Limits, *, micro_batch: int, seed: int, folder: Path
+    rows: Iterable[Origin], stage: StageConfig, limits: Limits, *, rows_at_once: int, seed: int, folder: Path
 ) -> Audit:
     """Writes the rows as the stage's table into a folder that is made, and says what is in it.
 
@@ -105,7 +105,7 @@ def write_table(
     counting = _Counting(stage, limits)
     examples: Iterable[Columns] = counting.examples(rows)
     if isinstance(stage, KtoStage):
-        examples = _with_kl(_shuffled(examples, seed), stage, micro_batch)
+        examples = _with_kl(_mixed(list(examples), stage, rows_at_once, seed), stage, rows_at_once)
     features = _features(stage)
     parts = [Dataset.from_list(chunk, features=features) for chunk in _chunks(examples)]
     audit = counting.audit()
@@ -132,6 +132,7 @@ class _Counting:
         self._stage, self._limits = stage, limits
         self._seen: set[bytes] = set()
         self._counts: dict[str, int] = {field.name: 0 for field in dataclasses.fields(Audit)}
+        self._trees: dict[str, int] = {}
 
     def audit(self) -> Audit:
         """The counts so far."""
@@ -153,7 +154,7 @@ class _Counting:
         if self._fits(len(row.input_ids), origin) and self._scored(row.completion_mask):
             labels = [token if kept else IGNORED for token, kept in _zip(row.input_ids, row.completion_mask)]
             self._count(len(row.input_ids), sum(row.completion_mask), len(row.input_ids))
-            yield {"input_ids": row.input_ids, "labels": labels}
+            yield {"input_ids": row.input_ids, "labels": labels, TREE: self._tree(row)}
 
     def _pair(self, row: PreferenceRow, origin: Origin) -> Iterator[Columns]:
         sides = ((row.chosen_ids, row.chosen_mask), (row.rejected_ids, row.rejected_mask))
@@ -164,13 +165,19 @@ class _Counting:
             for label, (ids, mask) in zip((True, False), sides, strict=True):
                 if self._new(row.prompt_ids, ids, mask, label):
                     self._count(len(row.prompt_ids) + len(ids), sum(mask), len(ids))
-                    yield {"prompt_ids": row.prompt_ids, "completion_ids": ids, "completion_mask": mask, "label": label}
+                    yield {
+                        "prompt_ids": row.prompt_ids,
+                        "completion_ids": ids,
+                        "completion_mask": mask,
+                        "label": label,
+                        TREE: self._tree(row),
+                    }
             return
         tokens = 2 * len(row.prompt_ids) + sum(len(ids) for ids, _ in sides)
         self._count(tokens, sum(sum(mask) for _, mask in sides), sum(len(ids) for ids, _ in sides))
-        names = ("prompt_ids", "chosen_ids", "chosen_mask", "rejected_ids", "rejected_mask")
+        names = ("prompt_ids", "chosen_ids", "chosen_mask", "rejected_ids", "rejected_mask", TREE)
         texts = _NO_TEXTS if isinstance(self._stage, OrpoStage) else {}
-        yield {**dict(zip(names, (row.prompt_ids, *sides[0], *sides[1]), strict=True)), **texts}
+        yield {**dict(zip(names, (row.prompt_ids, *sides[0], *sides[1], self._tree(row)), strict=True)), **texts}
 
     def _fits(self, length: int, origin: Origin) -> bool:
         if length > self._limits.max_length:
@@ -193,6 +200,10 @@ class _Counting:
         self._counts["repeated"] += not new
         return new
 
+    def _tree(self, row: Row) -> int:
+        """Rows of one task begin alike."""
+        return self._trees.setdefault(row.task or row.id, len(self._trees))
+
     def _count(self, tokens: int, own: int, stock: int) -> None:
         for name, number in (("rows", 1), ("tokens", tokens), ("own", own), ("stock", stock)):
             self._counts[name] += number
@@ -208,38 +219,39 @@ def _chunks(examples: Iterable[Columns]) -> Iterator[list[Columns]]:
         yield chunk
 
 
-def _shuffled(examples: Iterable[Columns], seed: int) -> list[Columns]:
-    """TRL reads rows of KTO in order; both sides of a pair side by side would estimate its KL term from one prompt."""
-    mixed = list(examples)
-    random.Random(seed).shuffle(mixed)
-    return mixed
+def _mixed(examples: list[Columns], stage: KtoStage, rows_at_once: int, seed: int) -> list[Columns]:
+    """TRL reads rows of KTO in order: here it is drawn, with few of one task together, see `_with_kl`."""
+    trees = trees_of(examples, [example[TREE] for example in examples], stage.batch_size)
+    order = mixed_order(trees, stage.batch_size, (seed,), most=max(1, rows_at_once // 2))
+    return [examples[index] for index in order]
 
 
-def _with_kl(examples: list[Columns], stage: KtoStage, micro_batch: int) -> Iterator[Columns]:
-    """Each example with its neighbour's completion, within each batch: what KTO takes for unrelated (eq. 8).
+def _with_kl(examples: list[Columns], stage: KtoStage, rows_at_once: int) -> Iterator[Columns]:
+    """Each example with the completion of the one half a batch away: what KTO takes for unrelated (eq. 8).
 
-    The mask goes where the completion goes. A last batch of one row has no neighbour and is left out, as the term
-    would then be the reward itself.
+    The mask goes where the completion goes. A last batch of one row has no other completion and is left out, as the
+    term would then be the reward itself.
     """
-    for start in range(0, len(examples), micro_batch):
-        batch = examples[start : start + micro_batch]
+    for start in range(0, len(examples), rows_at_once):
+        batch = examples[start : start + rows_at_once]
         if stage.loss is not KtoLoss.KTO:
             yield from batch
         elif len(batch) > 1:
-            for example, before in zip(batch, [batch[-1], *batch[:-1]], strict=True):
-                moved = {f"KL_{name}": before[name] for name in ("completion_ids", "completion_mask")}
+            half = len(batch) // 2
+            for example, other in zip(batch, [*batch[half:], *batch[:half]], strict=True):
+                moved = {f"KL_{name}": other[name] for name in ("completion_ids", "completion_mask")}
                 yield {**example, **moved}
 
 
 def _features(stage: StageConfig) -> Features:
     match stage:
         case SftStage():
-            return Features({"input_ids": _TOKENS, "labels": _TOKENS})
+            return Features({"input_ids": _TOKENS, "labels": _TOKENS, TREE: _NUMBER})
         case KtoStage():
             kl = {"KL_completion_ids": _TOKENS, "KL_completion_mask": _MASK} if stage.loss is KtoLoss.KTO else {}
             own = {"prompt_ids": _TOKENS, "completion_ids": _TOKENS, "completion_mask": _MASK, "label": Value("bool")}
-            return Features({**own, **kl})
+            return Features({**own, **kl, TREE: _NUMBER})
         case _:
             sides = {"chosen_ids": _TOKENS, "chosen_mask": _MASK, "rejected_ids": _TOKENS, "rejected_mask": _MASK}
             texts = dict.fromkeys(_NO_TEXTS, Value("string")) if isinstance(stage, OrpoStage) else {}
-            return Features({"prompt_ids": _TOKENS, **sides, **texts})
+            return Features({"prompt_ids": _TOKENS, **sides, TREE: _NUMBER, **texts})

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 from accelerate.utils import DistributedType
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import (
     PrinterCallback,
     TrainerCallback,
@@ -30,11 +33,13 @@ from agentbench.config.launcher import (
 from agentbench.config.lora import Lora, NoLora
 from agentbench.config.trainer import ModelExport
 from agentbench.errors import PreflightError
+from agentbench.training.base_model import note_base
 from agentbench.training.card import write_card
 from agentbench.training.data import Table, read_table
 from agentbench.training.job import DATA, METRICS_LOG, MODEL, TRAINED, TRAINER, Trained, TrainJob
 from agentbench.training.progress import Report
 from agentbench.training.stages import stage_trainer
+from agentbench.training.trainers import take_up_reference
 from agentbench.training.weights import join_adapters, merge
 
 COMPLETE = "complete"
@@ -57,7 +62,8 @@ def finetune(job: TrainJob, report: Report) -> Trained:
     """Trains, from the last checkpoint if there is one, and writes the result into the job's folder.
 
     Raises:
-        PreflightError: the tables are missing, a model cannot be loaded, or the ranks did not find each other.
+        PreflightError: the tables are missing, a model cannot be loaded, or the ranks did not find each other, or
+            weights cannot be written.
     """
     disable_progress_bar()
     table = _table(job, "train")
@@ -67,14 +73,17 @@ def finetune(job: TrainJob, report: Report) -> Trained:
     trainer = stage_trainer(job, table.data, validation.data if validation else None, [watching])
     trainer.remove_callback(PrinterCallback)
     _check_ranks(job, trainer)
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.monotonic() - started
-    judged = trainer.evaluate() if validation else {}
-    trained = _trained(job, trainer, table, judged, seconds)
-    _write(job, trainer)
-    if trainer.is_world_process_zero():
-        _finish(job, trained)
+    if checkpoint:
+        take_up_reference(trainer, checkpoint)
+    with _refused_writes(job):
+        started = time.monotonic()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        seconds = time.monotonic() - started
+        judged = trainer.evaluate() if validation else {}
+        trained = _trained(job, trainer, table, judged, seconds)
+        _write(job, trainer)
+        if trainer.is_world_process_zero():
+            _finish(job, trained)
     return trained
 
 
@@ -82,6 +91,23 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint."""
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+@contextmanager
+def _refused_writes(job: TrainJob) -> Iterator[None]:
+    """A full disk is none of our bugs, although the writers of weights report it as errors of their own kind.
+
+    Raises:
+        PreflightError: weights could not be written.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        if not any(writer in said for writer in ("I/O error", "PytorchStreamWriter", "inline_container")):
+            raise
+        advice = "make room; the last whole checkpoint is kept"
+        raise PreflightError(f"cannot write weights into {job.folder}: {said}", advice) from error
 
 
 class Watching(TrainerCallback):
@@ -168,10 +194,11 @@ class _Sizes(NamedTuple):
 
 
 def _sizes(model: Any) -> _Sizes:
-    """Parameters, those in 4 bits and those that ZeRO-3 keeps elsewhere included."""
+    """Parameters, those in 4 bits and those that ZeRO-3 keeps elsewhere included; TRL's copy of an adapter is not."""
     if isinstance(model, PeftModel):
         trained, every = model.get_nb_trainable_parameters()
-        return _Sizes(int(every), int(trained))
+        frozen_copy = sum(weight.numel() for name, weight in model.named_parameters() if ".ref." in name)
+        return _Sizes(int(every) - frozen_copy, int(trained))
     counted = [(vars(weight).get("ds_numel", weight.numel()), weight.requires_grad) for weight in model.parameters()]
     return _Sizes(sum(size for size, _ in counted), sum(size for size, trained in counted if trained))
 
@@ -201,6 +228,8 @@ def _finish(job: TrainJob, trained: Trained) -> None:
         merge(job, job.output).save_pretrained(str(folders[1]))
         for file in job.output.glob("*token*"):
             shutil.copy2(file, folders[1])
+    if not isinstance(job.config.lora, NoLora):
+        note_base(job.output, job.model.path)
     for folder in folders:
         write_card(job, trained, folder)
     (job.folder / TRAINED).write_bytes(orjson.dumps(trained, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -23,6 +23,8 @@ TRAINER = "trainer"
 """Folder of checkpoints."""
 METRICS_LOG = "metrics.jsonl"
 TRAINED = "metrics.json"
+EVALUATION = "eval"
+"""Folder of the episodes that the trained model played, where it was asked to."""
 PACKING_LOG = "packing.log"
 """What tree packing said: how much is shared, whether it agrees with the stock path, why it is off."""
 
@@ -79,6 +81,17 @@ class TrainJob(NamedTuple):
     def micro_batch(self) -> int:
         """Rows per forward pass and process."""
         return self.config.trainer.micro_batch or self.config.stage.batch_size // self.processes
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that all processes compute together."""
+        return self.micro_batch * self.processes
+
+    @property
+    def makes_adapter(self) -> bool:
+        """Whether a new adapter is trained, and not all weights or the given one."""
+        lora = self.config.lora
+        return not isinstance(lora, NoLora) and (self.model.adapter is None or lora.create_new_adapter)
 
     @property
     def output(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from agentbench.training.data import IGNORED
+from agentbench.training.validation import by_row
 
 with warnings.catch_warnings(action="ignore"):  # of being experimental, which is known
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
@@ -34,3 +35,9 @@ class ExactOrpoTrainer(ORPOTrainer):
         logits_BTV = outputs[2][:, : labels_BT.shape[1] - 1]
         own = nn.functional.cross_entropy(logits_BTV.flatten(0, 1), labels_BT[:, 1:].flatten(), ignore_index=IGNORED)
         return (*outputs[:4], own, *outputs[5:])
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """TRL's lines; what was measured on validation pairs, each pair counts alike."""
+        if "eval_loss" in logs:
+            by_row(self._stored_metrics["eval"], self)
+        super().log(logs, start_time)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, PretrainedConfig
 
 from agentbench.config.launcher import DeepspeedZero2Launcher, DeepspeedZero3Launcher, FsdpLauncher
-from agentbench.config.lora import Lora, Qlora
+from agentbench.config.lora import ALL_LINEAR, Lora, NoLora, Qlora
 from agentbench.config.stage import DpoStage, KtoStage
 from agentbench.config.trainer import Attention, Precision
 from agentbench.errors import PreflightError
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training.arguments import on_gpu
+from agentbench.training.base_model import BASE, trained_on_others
 from agentbench.training.job import TrainJob
+from agentbench.training.layers import last_names, layer_shapes, misfit, missing_target
 from agentbench.training_data.identity import tokenizer_fingerprint
 from agentbench.training_data.rows import refuse_other_tokenizer
 
@@ -32,9 +35,9 @@ def check_machine(job: TrainJob) -> None:
         _need("bitsandbytes", "lora=qlora", "lora=lora")
     if isinstance(launcher, DeepspeedZero2Launcher | DeepspeedZero3Launcher):
         _need("deepspeed", f"launcher={launcher.kind}", "launcher=accelerate")
-    if isinstance(launcher, FsdpLauncher) and not gpus:
-        problem = "launcher=fsdp: accelerate spreads weights over GPUs only, and there is none"
-        raise PreflightError(problem, "launcher=accelerate, or launcher=deepspeed_zero3")
+    if isinstance(launcher, FsdpLauncher) and not gpus and trainer.precision is Precision.BFLOAT16:
+        problem = "trainer.precision=bfloat16: without a GPU launcher=fsdp computes in float32"
+        raise PreflightError(problem, "trainer.precision=float32, or launcher=deepspeed_zero3")
     if gpus and job.processes > gpus:
         raise PreflightError(f"launcher.processes={job.processes}: there are {gpus} GPUs", f"launcher.processes={gpus}")
     if trainer.attention is Attention.FLASH_ATTENTION_2:
@@ -45,6 +48,22 @@ def check_machine(job: TrainJob) -> None:
         _need("liger_kernel", "trainer.liger=true", "trainer.liger=false")
     if trainer.precision is Precision.BFLOAT16 and gpus and not torch.cuda.is_bf16_supported():
         raise PreflightError("trainer.precision=bfloat16: this GPU has no bfloat16", "trainer.precision=float32")
+
+
+def check_model(job: TrainJob) -> None:
+    """Whether there is a model, and has the layers that an adapter is to be put beside.
+
+    Raises:
+        PreflightError: there is none, or it has not.
+    """
+    settings = model_settings(job.model.path, "model.path")
+    lora = job.config.lora
+    if isinstance(lora, NoLora) or lora.targets == ALL_LINEAR or not job.makes_adapter:
+        return
+    shapes = layer_shapes(settings)
+    if missing := missing_target(shapes, lora.targets):
+        problem = f"lora.targets: no layer of {job.model.path!r} is called {missing!r}"
+        raise PreflightError(problem, f"choose among {', '.join(last_names(shapes))}")
 
 
 def check_adapter(job: TrainJob) -> None:
@@ -59,11 +78,17 @@ def check_adapter(job: TrainJob) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / name).is_file():
             raise PreflightError(f"no adapter in {str(adapter)!r}: {name} is missing", "correct model.adapter")
-    settings = json.loads((adapter / "adapter_config.json").read_bytes())
+    settings = _adapter_settings(adapter)
     base = settings.get("base_model_name_or_path") or job.model.path
     if Path(base).name != Path(job.model.path).name:
         problem = f"adapter {str(adapter)!r} was trained on {base!r}, not on {job.model.path!r}"
         raise PreflightError(problem, "correct model.adapter or model.path")
+    if trained_on_others(adapter, job.model.path):
+        problem = f"adapter {str(adapter)!r} was trained on other weights than those in {job.model.path!r}"
+        advice = f"correct model.adapter or model.path; if they are the same after all, delete {adapter / BASE}"
+        raise PreflightError(problem, advice)
+    if problem := misfit(layer_shapes(model_settings(job.model.path, "model.path")), adapter):
+        raise PreflightError(f"adapter {str(adapter)!r} does not fit {job.model.path!r}: {problem}", "correct either")
     if isinstance(lora, Lora) and lora.create_new_adapter and settings.get("use_dora"):
         problem = f"adapter {str(adapter)!r} is a DoRA adapter, and no second one can be made one with it"
         raise PreflightError(problem, "lora.create_new_adapter=false")
@@ -83,6 +108,9 @@ def check_reference(job: TrainJob) -> None:
     if sizes[0] != sizes[1]:
         problem = f"stage.ref_path={stage.ref_path!r}: its vocabulary has {sizes[1]} tokens, the model's {sizes[0]}"
         raise PreflightError(problem, "choose a reference of the same family")
+    if stage.sync_ref_every is not None and layer_shapes(own) != layer_shapes(other):
+        problem = f"stage.ref_path={stage.ref_path!r}: its layers are not the model's, and so it cannot move towards it"
+        raise PreflightError(problem, "choose a reference of the same architecture, or stage.sync_ref_every=null")
     fingerprints = {tokenizer_fingerprint(load_tokenizer(place)) for place in (_tokenizer(job), stage.ref_path)}
     if len(fingerprints) > 1:
         problem = f"stage.ref_path={stage.ref_path!r}: its tokenizer is not the model's"
@@ -103,13 +131,18 @@ def check_tokenizer(job: TrainJob) -> None:
 
 
 def context_length(job: TrainJob) -> int | None:
-    """Longest input of the model, in tokens; `None` where its configuration sets no limit.
+    """Longest input of the model and of one that it is compared with, in tokens; `None` where neither sets a limit.
 
     Raises:
         PreflightError: there is no such model.
     """
-    settings = model_settings(job.model.path, "model.path").get_text_config().to_dict()
-    return settings.get("max_position_embeddings")
+    stage = job.config.stage
+    places = {"model.path": job.model.path}
+    if isinstance(stage, DpoStage | KtoStage) and stage.ref_path is not None:
+        places["stage.ref_path"] = stage.ref_path
+    settings = (model_settings(path, key).get_text_config().to_dict() for key, path in places.items())
+    limits = [found["max_position_embeddings"] for found in settings if found.get("max_position_embeddings")]
+    return min(limits, default=None)
 
 
 def model_settings(path: str, key: str) -> PretrainedConfig:
@@ -124,6 +157,17 @@ def model_settings(path: str, key: str) -> PretrainedConfig:
         there = Path(path).is_dir()
         why = " ".join(str(error).split())[:200] if there else "it is no folder here, and the hub does not give it"
         raise PreflightError(f"no model {path!r}: {why}", f"correct {key}, or go online") from error
+
+
+def _adapter_settings(adapter: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((adapter / "adapter_config.json").read_bytes())
+    except ValueError as error:
+        raise PreflightError(f"{adapter / 'adapter_config.json'}: not JSON: {error}", "correct model.adapter") from None
+    if found.get("peft_type", "LORA") != "LORA":
+        problem = f"adapter {str(adapter)!r} is of the kind {found['peft_type']!r}, and only LORA can be trained here"
+        raise PreflightError(problem, "correct model.adapter")
+    return found
 
 
 def _tokenizer(job: TrainJob) -> str:

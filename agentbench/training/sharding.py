@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from accelerate import PartialState
+from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
+from accelerate.utils import DistributedType
 
 from agentbench.config.launcher import (
     DeepspeedZero2Launcher,
@@ -32,15 +33,33 @@ def sharding_arguments(launcher: LauncherConfig) -> dict[str, Any]:
 
 
 def meet_without_gpu(launcher: LauncherConfig) -> dict[str, Any]:
-    """Lets DeepSpeed's ranks meet on a machine without GPUs; gives the training arguments that go with it.
+    """Lets ranks that share a model meet on a machine without GPUs; gives the training arguments that go with it.
 
-    Left alone, accelerate finds no backend there and each rank trains by itself.
+    Left alone, accelerate 1.15 finds no backend for DeepSpeed there, and each rank trains by itself; and it makes plain
+    data parallel of FSDP, although PyTorch's FSDP 2 runs over gloo.
     """
-    if not isinstance(launcher, DeepspeedZero2Launcher | DeepspeedZero3Launcher):
-        return {}
-    os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
-    PartialState(backend="gloo")
+    match launcher:
+        case DeepspeedZero2Launcher() | DeepspeedZero3Launcher():
+            os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
+            PartialState(backend="gloo")
+        case FsdpLauncher():
+            state = Accelerator(cpu=True).state
+            state.fsdp_plugin = _fsdp_plugin(launcher)
+            state.distributed_type = PartialState().distributed_type = DistributedType.FSDP
+        case _:
+            return {}
     return {"accelerator_config": {"use_configured_state": True}}
+
+
+def _fsdp_plugin(launcher: FsdpLauncher) -> FullyShardedDataParallelPlugin:
+    """What transformers makes of `sharding_arguments`."""
+    return FullyShardedDataParallelPlugin(
+        fsdp_version=2,
+        cpu_offload=launcher.offload_weights,
+        auto_wrap_policy="transformer_based_wrap",
+        reshard_after_forward=True,
+        state_dict_type="FULL_STATE_DICT",
+    )
 
 
 def deepspeed_settings(launcher: DeepspeedZero2Launcher | DeepspeedZero3Launcher) -> dict[str, Any]:

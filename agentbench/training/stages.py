@@ -53,9 +53,10 @@ def stage_trainer(job: TrainJob, rows: Dataset, validation: Dataset | None, call
 
 
 def sft(job: TrainJob, common: dict[str, Any]) -> TrlTrainer:
-    """Mean negative log-likelihood per labelled token of a batch; without packing, rows of like length share one."""
-    order = "random" if job.config.tree else "group_by_length"
-    arguments = training_arguments(SFTConfig, job, **_sizes(common), max_length=None, train_sampling_strategy=order)
+    """Mean negative log-likelihood per labelled token of a batch; where nothing is packed, of rows of like length."""
+    arguments = training_arguments(
+        SFTConfig, job, **_sizes(common), max_length=None, train_sampling_strategy="group_by_length"
+    )
     chosen = TreeSFTTrainer if job.config.tree else SFTTrainer
     return chosen(args=arguments, **_parts(load_trainee(job)), **common, **_tree(job))
 
@@ -76,6 +77,7 @@ def dpo(job: TrainJob, stage: DpoStage, common: dict[str, Any]) -> TrlTrainer:
         use_weighting=stage.use_weighting,
         f_divergence_type=stage.f_divergence.value,
         precompute_ref_log_probs=stage.precompute_ref_log_probs,
+        **_moving_reference(stage),
     )
     trainee = load_trainee(job)
     chosen = TreeExactDpoTrainer if job.config.tree else ExactDpoTrainer
@@ -102,6 +104,7 @@ def kto(job: TrainJob, stage: KtoStage, common: dict[str, Any]) -> TrlTrainer:
         undesirable_weight=stage.undesirable_weight,
         precompute_ref_log_probs=stage.precompute_ref_log_probs,
         train_sampling_strategy="sequential",
+        **_moving_reference(stage),
     )
     trainee = load_trainee(job)
     chosen = TreeExactKtoTrainer if job.config.tree else ExactKtoTrainer
@@ -118,13 +121,23 @@ def kto(job: TrainJob, stage: KtoStage, common: dict[str, Any]) -> TrlTrainer:
 def orpo(job: TrainJob, stage: OrpoStage, common: dict[str, Any]) -> TrlTrainer:
     """Likelihood of the chosen side and the odds ratio of both sides, without a reference."""
     if job.config.tree:
-        _say(job, "tree packing: off, TRL's ORPO does not get its log-probabilities by the fused head")
+        _say(job, "tree packing off: TRL's ORPO does not get its log-probabilities by the fused head")
     arguments = training_arguments(ORPOConfig, job, **_sizes(common), max_length=stage.max_length, beta=stage.beta)
     trainee = load_trainee(job)
     parts = {**_parts(trainee), **common}
     trainer = ExactOrpoTrainer(args=arguments, data_collator=MaskedOddsRatio(_pad(trainee)), **parts)
     trainer.use_dpo_data_collator = True  # ours gives what TRL's own gives; it would warn
     return trainer
+
+
+def _moving_reference(stage: DpoStage | KtoStage) -> dict[str, Any]:
+    if stage.sync_ref_every is None:
+        return {}
+    return {
+        "sync_ref_model": True,
+        "ref_model_sync_steps": stage.sync_ref_every,
+        "ref_model_mixup_alpha": stage.sync_ref_share,
+    }
 
 
 def _tree(job: TrainJob) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The table at the end of a sweep of trainings: one row per job, its settings and what was measured."""
+"""The table at the end of a sweep of trainings: one row per job, its settings, its success and what was measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentbench.app import Job
-from agentbench.training.job import TRAINED
+from agentbench.episodes.rates import Rate
+from agentbench.episodes.summary import SUMMARY
+from agentbench.episodes.table import percent
+from agentbench.training.job import EVALUATION, TRAINED
 from agentbench.types import record
 
 SWEEP = "sweep.json"
@@ -35,6 +38,8 @@ class Outcome:
     """Overrides by key."""
     folder: str
     """Name of the job's folder within the sweep's."""
+    success: Rate | None
+    """Of the held-out tasks that the trained model played; `None` where it played none (`evaluate.tasks`)."""
     figures: dict[str, float]
     """By heading; empty where the job was not finished."""
     problem: str
@@ -62,21 +67,30 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     table = Table(title=escape(" ".join(shared)) or None, title_justify="left")
     for key in varied:
         table.add_column(key)
-    for heading in headings:
+    played = any(outcome.success for outcome in outcomes)
+    for heading in [*(("success", "95 % interval", "n") if played else ()), *headings]:
         table.add_column(heading, justify="right")
     table.add_column("")
     for outcome in outcomes:
         settings = (escape(outcome.settings.get(key, "")) for key in varied)
-        table.add_row(*settings, *(_cell(outcome, heading) for heading in headings), escape(outcome.problem))
+        figures = (_cell(outcome, heading) for heading in headings)
+        table.add_row(*settings, *(_success(outcome.success) if played else ()), *figures, escape(outcome.problem))
     return table
 
 
 def _outcome(job: Job) -> Outcome:
     settings = dict(text.lstrip("+").split("=", 1) for text in job.overrides if "=" in text)
-    found = _read(job.folder / TRAINED)
+    found, episodes = _read(job.folder / TRAINED), _read(job.folder / EVALUATION / SUMMARY)
+    success = Rate(**episodes["success"]) if episodes else None
     flat = {**found, **{f"validation.{key}": value for key, value in found.get("validation", {}).items()}}
     figures = {heading: flat[key] for heading, (key, _) in _FIGURES.items() if key in flat}
-    return Outcome(settings, job.folder.name, figures, job.problem)
+    return Outcome(settings, job.folder.name, success, figures, job.problem)
+
+
+def _success(rate: Rate | None) -> tuple[str, str, str]:
+    if rate is None:
+        return "–", "–", "–"
+    return percent(rate.rate), f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %", str(rate.n)
 
 
 def _read(path: Path) -> dict[str, Any]:

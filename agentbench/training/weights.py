@@ -130,6 +130,8 @@ def join_adapters(job: TrainJob, first: Path, second: Path, target: Path) -> Non
 
 def _load(job: TrainJob, path: str) -> PreTrainedModel:
     model = _in_4_bits(job, path) if isinstance(job.config.lora, Qlora) else _whole(job, path)
+    if model.config.get_text_config().tie_word_embeddings:
+        model._keys_to_ignore_on_save = set(model._tied_weights_keys or ())  # or taking up a checkpoint warns of them
     if job.config.trainer.attention is not Attention.SDPA:
         model.set_attn_implementation(job.config.trainer.attention.value)
     return model

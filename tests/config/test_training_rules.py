@@ -41,6 +41,13 @@ def problems(*overrides: str) -> tuple[str, ...]:
         ((*ROWS, "trainer.micro_batch=5"), "stage.batch_size"),
         ((*ROWS, "stage=kto", "trainer.micro_batch=1"), "stage.batch_size"),
         ((*ROWS, "trainer.best_by=accuracy"), "trainer.best_by"),
+        ((*ROWS, "stage=dpo", "lora=lora", "stage.sync_ref_every=9"), "stage.sync_ref_every"),
+        (
+            (*ROWS, "stage=kto", "stage.precompute_ref_log_probs=true", "stage.sync_ref_every=9"),
+            "stage.sync_ref_every",
+        ),
+        ((*ROWS, "stage=dpo", "launcher=deepspeed_zero3", "stage.sync_ref_every=9"), "stage.sync_ref_every"),
+        ((*ROWS, "stage=dpo", "validation_rows=[b.jsonl]", "stage.sync_ref_every=9"), "trainer.best_by"),
     ],
 )
 def test_a_contradiction_is_one_line_that_begins_with_its_key(overrides: tuple[str, ...], key: str) -> None:

@@ -69,6 +69,26 @@ def test_episode_seeds_are_the_same_on_every_machine() -> None:
     assert len({episode_seed(0, str(number)) for number in range(1000)}) == 1000
 
 
+def test_every_sample_of_a_task_is_an_episode_with_a_seed_of_its_own(
+    make_task: MakeTask, make_parts: MakeParts, tmp_path: Path
+) -> None:
+    run([make_task("t"), make_task("u")], make_parts, tmp_path, SETTINGS._replace(samples=3))
+    played = list(read_trajectories(tmp_path / TRAJECTORIES))
+    assert sorted((each.task.id, each.sample) for each in played) == [(id, n) for id in "tu" for n in range(3)]
+    assert {each.seed for each in played} == {episode_seed(0, id, n) for id in "tu" for n in range(3)}
+    assert len({each.seed for each in played}) == 6
+    assert episode_seed(0, "t", 0) == episode_seed(0, "t")
+
+
+def test_a_resumed_run_plays_the_samples_that_are_missing(
+    make_task: MakeTask, make_parts: MakeParts, tmp_path: Path
+) -> None:
+    run([make_task("t")], make_parts, tmp_path, SETTINGS._replace(samples=2))
+    summary = run([make_task("t")], make_parts, tmp_path, SETTINGS._replace(samples=4))
+    assert (lines(tmp_path), summary.n) == (4, 4)
+    assert [episode["sample"] for episode in summary.episodes] == [0, 1, 2, 3]
+
+
 def test_one_episodes_failure_leaves_the_others_alone(
     make_task: MakeTask, make_parts: MakeParts, tmp_path: Path
 ) -> None:

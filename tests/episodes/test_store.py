@@ -70,9 +70,22 @@ def test_the_last_line_of_an_id_counts(path: Path, make: Make) -> None:
 
 
 def test_finished_are_those_whose_last_line_is_no_error(path: Path, make: Make) -> None:
-    assert finished_ids(path) == {"a", "c"}
+    assert finished_ids(path) == {("a", 0), ("c", 0)}
     write(path.parent, make("b"), make("c", "OSError: gone"))
-    assert finished_ids(path) == {"a", "b"}
+    assert finished_ids(path) == {("a", 0), ("b", 0)}
+
+
+def test_samples_of_one_task_are_episodes_of_their_own(path: Path, make: Make) -> None:
+    second = dataclasses.replace(make("a"), sample=1)
+    write(path.parent, second, dataclasses.replace(second, seconds=2.0))
+    kept = [(each.task.id, each.sample, each.seconds) for each in read_trajectories(path)]
+    assert kept == [("a", 0, 0.0), ("b", 0, 0.0), ("c", 0, 0.0), ("a", 1, 2.0)]
+
+
+def test_a_file_from_before_there_were_samples_holds_the_first_ones(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b',"sample":0', b""))
+    assert b"sample" not in path.read_bytes() and finished_ids(path) == {("a", 0), ("c", 0)}
+    assert [each.sample for each in read_trajectories(path)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("torn", [b'{"task":{"id":"d"', b"\0\0\0\0", b'{"task"\n', b"{}"])

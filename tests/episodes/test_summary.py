@@ -45,6 +45,7 @@ def tally(played: tuple[Trajectory, ...]) -> Tally:
 def test_an_episodes_metadata_has_the_names_users_know(played: tuple[Trajectory, ...]) -> None:
     assert episode_metadata(played[0], INFORMED) == {
         "sample_id": "a",
+        "sample": 0,
         "truncated": False,
         "terminated": True,
         "success": True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import MistralConfig, MistralForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from agentbench.config.model import Dtype
 from agentbench.errors import LlmError, PreflightError
 from agentbench.llm import Prompt, Request, Sampling
 from agentbench.llm.hf import HfLlm
+from agentbench.llm.hf_batch import Batch
 from agentbench.llm.hf_load import load_hf
+from agentbench.llm.hf_rows import Job, Row
 from agentbench.types import Generation
 
 STOP_IDS = (3, 7)
@@ -59,11 +62,11 @@ def letters(ids: Sequence[int]) -> str:
     return "".join(chr(65 + index) for index in ids)
 
 
-def use(model: PreTrainedModel, do: Any, max_batch: int = 64) -> Any:
+def use(model: PreTrainedModel, do: Any, max_batch: int = 64, prefix_bytes: int = 2**20) -> Any:
     """What a coroutine function makes of an `HfLlm`, which is closed afterwards."""
 
     async def main() -> Any:
-        llm = HfLlm(model, letters, STOP_IDS, max_batch=max_batch)
+        llm = HfLlm(model, letters, STOP_IDS, max_batch=max_batch, prefix_bytes=prefix_bytes)
         try:
             return await do(llm)
         finally:
@@ -218,6 +221,87 @@ def test_a_crash_reaches_all_who_wait_for_it_and_no_one_after(model: PreTrainedM
     assert isinstance(later, Generation)
     assert str(first) == str(second) == "the model failed: RuntimeError: out of memory"
     assert isinstance(first, LlmError) and isinstance(second, LlmError)
+
+
+class Counts(Qwen3ForCausalLM):
+    """Counts the slots of every forward pass: rows times tokens."""
+
+    slots: list[int]
+
+    def forward(self, input_ids: Any, **rest: Any) -> Any:  # type: ignore[override]
+        """The model's own."""
+        self.slots.append(input_ids.numel())
+        return super().forward(input_ids=input_ids, **rest)
+
+
+def counting(model: PreTrainedModel) -> Counts:
+    """The same model, which counts."""
+    counts = Counts(model.config).double().eval()
+    counts.load_state_dict(model.state_dict())
+    counts.slots = []
+    return counts
+
+
+def test_the_next_prompt_of_an_episode_computes_its_new_tokens_only(model: PreTrainedModel) -> None:
+    counts = counting(model)
+    first = Request(Prompt(ids=(5, 6) * 12), Sampling(0, 1, 1), 0)
+    said = together(model, [first])[0].completion_ids
+    second = Request(Prompt(ids=(*first.prompt.ids, *said, 8, 9)), Sampling(0, 1, 1), 0)
+    one_by_one(counts, [first, second])
+    assert counts.slots == [24, 3]  # the token that was said last has been drawn, but not computed
+
+
+def episodes(model: PreTrainedModel, prefix_bytes: int) -> list[Any]:
+    """What 12 episodes of four steps record when they are played at once, each prompt going on with the one before."""
+
+    async def play(llm: HfLlm, seed: int) -> list[Generation]:
+        ids, said = tuple(random.Random(seed % 5).choices(range(60), k=18)), []
+        for step in range(4):
+            said.append(await llm.generate(Request(Prompt(ids=ids), Sampling(seed % 2, 1, 6), seed + step)))
+            ids = (*said[-1].prompt_ids, *said[-1].completion_ids, 8 + step, seed)
+        return said
+
+    async def ask(llm: HfLlm) -> list[list[Generation]]:
+        return await asyncio.gather(*(play(llm, seed) for seed in range(12)))
+
+    return [recorded(episode) for episode in use(model, ask, prefix_bytes=prefix_bytes)]
+
+
+def test_known_beginnings_of_prompts_change_no_recorded_digit(model: PreTrainedModel) -> None:
+    assert episodes(model, 2**20) == episodes(model, 0)
+    assert episodes(model, 30_000) == episodes(model, 0)  # room for three or four sequences: most are pushed out
+
+
+def test_a_row_joins_a_batch_under_way_and_leaves_before_it(model: PreTrainedModel) -> None:
+    long, short = (Row(Job((5, 5, 5), Sampling(0, 1), 0, limit), frozenset(), letters) for limit in (6, 2))
+    batch = Batch(model, 0)
+    batch.admit([long])
+    batch.step()
+    batch.admit([short])
+    batch.step()
+    assert long.drawn is None and short.drawn is not None and len(short.drawn.ids) == 2
+
+
+def test_a_model_with_a_sliding_window_is_answered_without_known_beginnings() -> None:
+    torch.manual_seed(0)
+    shape: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": CONTEXT}
+    window = MistralForCausalLM(MistralConfig(**shape, **heads, sliding_window=8)).double().eval()
+    requests = prompts(Sampling(1.0, 1, 20), 12)
+    assert recorded(together(window, requests)) == recorded(one_by_one(window, requests))
+    assert episodes(window, 2**20) == episodes(window, 0)
+
+
+def test_a_closed_model_says_how_fast_it_was(model: PreTrainedModel) -> None:
+    said: list[str] = []
+
+    async def main() -> None:
+        llm = HfLlm(model, letters, STOP_IDS, max_batch=4, prefix_bytes=0, report=said.append)
+        await llm.generate(Request(Prompt(ids=(1, 2)), Sampling(0, 1, 3), 0))
+        await llm.close()
+
+    asyncio.run(main())
+    assert len(said) == 1 and re.fullmatch(r"in process: \d+ tokens/s; for large runs use serve=vllm", said[0])
 
 
 class Waits(Qwen3ForCausalLM):

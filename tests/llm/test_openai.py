@@ -100,7 +100,7 @@ def client(base_url: str, **settings: Any) -> OpenAILlm:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for hundredths of seconds."""
-    monkeypatch.setattr("agentbench.llm.openai.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("agentbench.llm.faults.FIRST_PAUSE_S", 0.01)
 
 
 def test_chat_sends_messages_tools_and_sampling() -> None:
@@ -161,7 +161,7 @@ def test_a_server_says_how_long_to_wait() -> None:
 
 
 def test_an_endless_wish_to_wait_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentbench.llm.openai.LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr("agentbench.llm.faults.LONGEST_PAUSE_S", 0.1)
     server = Server(status(429, retry_after="86400"), message("Hello"))
     assert 0.1 <= server.ask().seconds < 2.0
 

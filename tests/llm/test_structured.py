@@ -81,7 +81,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentbench.llm.openai.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("agentbench.llm.faults.FIRST_PAUSE_S", 0.01)
 
 
 def test_a_guided_server_is_told_the_schema_and_its_object_comes_back() -> None:

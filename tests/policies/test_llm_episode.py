@@ -112,7 +112,7 @@ def task(film_task: Task) -> Task:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentbench.llm.openai.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("agentbench.llm.faults.FIRST_PAUSE_S", 0.01)
 
 
 def test_a_stuck_agent_is_led_to_the_answer_and_judged(task: Task, film_tools, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def make_job(train_config: TrainConfig, tmp_path: Path) -> Job:
                 limits = Limits(job.config.stage.max_length, 128)
                 place = folder / DATA / table
                 write_table(
-                    origins, job.config.stage, limits, micro_batch=job.micro_batch, seed=job.config.seed, folder=place
+                    origins, job.config.stage, limits, rows_at_once=job.rows_at_once, seed=job.config.seed, folder=place
                 )
         return job
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
+from agentbench.config.launcher import AccelerateLauncher
 from agentbench.config.stage import DpoStage, KtoStage, OrpoStage, RefModel, SftStage, StageConfig
 from agentbench.errors import DataError
 from agentbench.training.collate import MaskedPreferences, MaskedUnpaired
@@ -48,6 +49,15 @@ def test_a_neighbour_s_completion_brings_its_own_mask(make_job: Job) -> None:
     lengths = batch["KL_completion_mask"].sum(1).tolist()
     assert lengths == batch["completion_mask"].sum(1).tolist()[::-1]
     assert sorted(lengths) == [3, 4]
+
+
+def test_the_kl_term_s_neighbours_do_not_depend_on_the_number_of_processes(make_job: Job) -> None:
+    rows = [preference(number) for number in range(4)]
+    stage = KtoStage(batch_size=4)
+    jobs = (make_job(str(n), rows, stage=stage, launcher=AccelerateLauncher(processes=n)) for n in (1, 2))
+    one, two = (read_table(job.folder / DATA / "train") for job in jobs)
+    assert one is not None and two is not None
+    assert one.data["KL_completion_ids"][:] == two.data["KL_completion_ids"][:]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,7 @@ def test_kto_takes_a_side_that_many_pairs_share_once(make_job: Job) -> None:
 
 def test_rows_that_are_too_long_are_left_out_and_those_beyond_the_context_refused(make_job: Job, tmp_path: Any) -> None:
     rows = [Origin(preference(0), "rows.jsonl", 1)]
-    write = {"micro_batch": 2, "seed": 0, "folder": tmp_path / "table"}
+    write = {"rows_at_once": 2, "seed": 0, "folder": tmp_path / "table"}
     with pytest.raises(DataError, match=r"rows: none can be trained on: 1 were left out, see stage\.max_length"):
         write_table(rows, DpoStage(), Limits(10, None), **write)
     with pytest.raises(DataError, match=r"^rows\.jsonl, line 1: 11 tokens, and the model's context has 10$"):

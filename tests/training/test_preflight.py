@@ -10,15 +10,19 @@ from pathlib import Path
 import orjson
 import pytest
 import torch
+from peft import LoraConfig as PeftLora
+from peft import get_peft_model
 
 from agentbench.build import training
 from agentbench.config.entry import TrainConfig
 from agentbench.config.launcher import DeepspeedZero2Launcher, FsdpLauncher
-from agentbench.config.lora import Qlora
-from agentbench.config.model import HfModel
+from agentbench.config.lora import Lora, Qlora
+from agentbench.config.model import Dtype, HfModel
 from agentbench.config.stage import DpoStage, RefModel
-from agentbench.config.trainer import Attention, TrainerConfig
+from agentbench.config.trainer import Attention, Precision, TrainerConfig
 from agentbench.errors import PreflightError
+from agentbench.llm.hf_load import load_hf
+from agentbench.training.base_model import note_base
 from tests.training.conftest import make_model, preference, supervised, write_rows
 
 
@@ -91,6 +95,67 @@ def test_an_adapter_of_another_model_or_none(
     assert refusal(dataclasses.replace(config, model=model), tmp_path) == said.replace(f"{tmp_path}/", "")
 
 
+def an_adapter(folder: Path, base: Path, rank: int = 2) -> Path:
+    """A fresh LoRA adapter on disk, as it comes from PEFT."""
+    get_peft_model(
+        load_hf(str(base), None, Dtype.FLOAT32, "cpu"), PeftLora(r=rank, target_modules=["q_proj"])
+    ).save_pretrained(str(folder))
+    return folder
+
+
+def test_an_adapter_of_other_weights_under_the_same_name(config: TrainConfig, base: Path, tmp_path: Path) -> None:
+    # Same architecture, same folder name, another seed: only the weights tell.
+    other = make_model(tmp_path / "elsewhere" / base.name, seed=4)
+    adapter = an_adapter(tmp_path / "adapter", other)
+    note_base(adapter, str(other))
+    both = dataclasses.replace(config, model=HfModel(path=str(base), adapter=adapter))
+    assert refusal(both, tmp_path).startswith("adapter 'adapter' was trained on other weights than those in ")
+    note_base(adapter, str(base))
+    said = dataclasses.replace(config, stage=DpoStage(max_length=16), model=HfModel(path=str(base), adapter=adapter))
+    training.train_given(said, [], tmp_path, lambda line: None)
+
+
+def test_an_adapter_of_another_shape(config: TrainConfig, base: Path, weightless: Path, tmp_path: Path) -> None:
+    adapter = an_adapter(tmp_path / "adapter", base)
+    settings = orjson.loads((weightless / "config.json").read_bytes())
+    (weightless / "config.json").write_bytes(orjson.dumps({**settings, "hidden_size": 64}))
+    said = refusal(dataclasses.replace(config, model=HfModel(path=str(weightless), adapter=adapter)), tmp_path)
+    # `SMALL` has a width of 32, and so has the adapter of rank 2; the model's layers now take 64.
+    assert "layers.0.self_attn.q_proj.lora_A.weight is 2 × 32, and the model's layer " in said
+    assert said.endswith(" × 64")
+
+
+def test_a_target_that_no_layer_is_called(config: TrainConfig, tmp_path: Path) -> None:
+    said = refusal(dataclasses.replace(config, lora=Lora(targets=("q_proj", "query"))), tmp_path)
+    assert said.startswith("lora.targets: no layer of ") and said.endswith("is called 'query'")
+
+
+def test_validation_on_a_task_that_is_trained_on(config: TrainConfig, tmp_path: Path, fingerprint: str) -> None:
+    held_out = write_rows(tmp_path / "held_out.jsonl", [preference(1, fingerprint), preference(0, fingerprint)])
+    said = refusal(dataclasses.replace(config, validation_rows=(held_out,)), tmp_path)
+    assert said == "held_out.jsonl, line 2: validation on the task 'task-0', which is trained on"
+
+
+def test_a_model_that_is_not_there(config: TrainConfig, tmp_path: Path) -> None:
+    nowhere = HfModel(path=str(tmp_path / "nowhere"))
+    said = refusal(dataclasses.replace(config, model=nowhere), tmp_path)
+    assert (
+        said
+        == f"no model {str(tmp_path / 'nowhere')!r}: it is no folder here, and the hub does not give it".replace(
+            f"{tmp_path}/", ""
+        )
+    )
+
+
+def test_a_reference_that_cannot_move_towards_the_model(config: TrainConfig, base: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(base, other, ignore=shutil.ignore_patterns("*.safetensors"))
+    settings = orjson.loads((other / "config.json").read_bytes())
+    (other / "config.json").write_bytes(orjson.dumps({**settings, "intermediate_size": 96}))
+    stage = DpoStage(ref_model=RefModel.PATH, ref_path=str(other), sync_ref_every=1)
+    assert "its layers are not the model's" in refusal(dataclasses.replace(config, stage=stage), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -112,7 +177,10 @@ NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"launcher": FsdpLauncher()}, "launcher=fsdp: accelerate spreads weights over GPUs only, and there is none"),
+        (
+            {"launcher": FsdpLauncher(), "trainer": TrainerConfig(precision=Precision.BFLOAT16)},
+            "trainer.precision=bfloat16: without a GPU launcher=fsdp computes in float32",
+        ),
         ({"trainer": TrainerConfig(liger=True)}, "trainer.liger=true: needs a GPU, and there is none"),
         (
             {"trainer": TrainerConfig(attention=Attention.FLASH_ATTENTION_2)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ import orjson
 import pytest
 from safetensors.torch import load_file
 
-from agentbench.config.lora import Lora
+from agentbench.config.lora import Lora, LoraConfig, NoLora
 from agentbench.config.stage import DpoStage
 from agentbench.config.trainer import BestBy, TrainerConfig
+from agentbench.errors import PreflightError
 from agentbench.training.finetune import finetune, last_checkpoint
 from agentbench.training.job import TRAINER, Trained, TrainJob
 from tests.training.conftest import Job, preference
@@ -76,3 +78,18 @@ def test_a_checkpoint_holds_the_adapter_that_is_trained(given: bool, make_job: J
         (path / "complete").unlink()
     assert last_checkpoint(job.folder / TRAINER) == job.folder / TRAINER / "checkpoint-28"
     assert train(job).loss == expected.loss
+
+
+@pytest.mark.parametrize("lora", [Lora(rank=2, alpha=4), NoLora()])
+def test_weights_that_cannot_be_written_are_one_line_and_the_training_goes_on_later(
+    lora: LoraConfig, make_job: Job
+) -> None:
+    job = make_job("full", ROWS, **{**SETTINGS, "lora": lora})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, before[1]))  # no file may be larger, as on a full disk
+    try:
+        with pytest.raises(PreflightError, match=r"^cannot write weights into "):
+            train(job)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert train(job).steps == 30

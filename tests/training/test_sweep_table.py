@@ -42,3 +42,14 @@ def test_the_same_is_written_beside_the_jobs(jobs: list[Job], tmp_path: Path) ->
     assert [outcome["settings"]["stage.beta"] for outcome in written] == ["0.1", "0.3", "1"]
     assert written[0]["figures"]["accuracy"] == 0.75
     assert written[2] == {**written[2], "figures": {}, "problem": "out of memory"}
+
+
+def test_the_success_of_what_was_trained_comes_first(jobs: list[Job]) -> None:
+    success = {"count": 3, "n": 4, "rate": 0.75, "low": 0.3, "high": 0.95}
+    played = jobs[1].folder / "eval"
+    played.mkdir()
+    (played / "summary.json").write_bytes(orjson.dumps({"success": success}))
+    text = io.StringIO()
+    Console(width=160, file=text).print(sweep_table(sum_up(jobs)))
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.getvalue().splitlines()[4:7]]
+    assert [row[1:4] for row in rows] == [["–"] * 3, ["75.0 %", "30.0 – 95.0 %", "4"], ["–"] * 3]

@@ -15,6 +15,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from agentbench.config.rewards import RewardsConfig
 from agentbench.envs.tool_env import ToolEnv
+from agentbench.episodes.encoding import expanded
 from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
 from agentbench.llm import Request, Sampling
 from agentbench.policies.chat import ChatAgent
@@ -107,7 +108,7 @@ def play(film_tools, film_task, words) -> Play:
         worth = dataclasses.asdict(RewardsConfig())
         grade = StepGrader({category: worth[category.value] for category in StepCategory})
         parts = EpisodeParts(ToolEnv(film_tools, True), policy, grade, (AnswerScorer(),))
-        return asyncio.run(run_episode(task, parts, Limits(horizon, 10.0), 0))
+        return expanded(asyncio.run(run_episode(task, parts, Limits(horizon, 10.0), 0)))
 
     return played
 

@@ -18,11 +18,13 @@ from typing import Any
 import orjson
 
 from agentbench.errors import PreflightError
-from agentbench.reporting.html.trajectory_view import index_entry, trajectory_view
+from agentbench.reporting.html.entries import detail, index_entry
 from agentbench.types import Trajectory, record
 
 CHUNK = 40
 """Trajectories that are packed together: small enough to unpack at once, large enough to compress well."""
+
+PAGE = "report.html"
 
 _HERE = Path(__file__).parent
 
@@ -91,7 +93,7 @@ def _packed(trajectories: Sequence[Iterable[Trajectory]]) -> tuple[list[dict[str
     for run, episodes in enumerate(trajectories):
         for trajectory in episodes:
             index.append(index_entry(trajectory, run))
-            waiting.append(trajectory_view(trajectory))
+            waiting.append(detail(trajectory))
             if len(waiting) == CHUNK:
                 chunks.append(_pack(waiting))
                 waiting = []
@@ -101,6 +103,7 @@ def _packed(trajectories: Sequence[Iterable[Trajectory]]) -> tuple[list[dict[str
 def _document(page: Page, index: list[dict[str, Any]], chunks: list[str]) -> str:
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     facts = {"runs": page.runs, "chunk": CHUNK}
+    tags = (f'<script type="text/plain" class="chunk">{chunk}</script>' for chunk in chunks)
     parts = {
         "POLICY": _policy(script),
         "TITLE": html.escape(page.title),
@@ -109,7 +112,8 @@ def _document(page: Page, index: list[dict[str, Any]], chunks: list[str]) -> str
         "SECTIONS": "\n".join(_section(section) for section in page.sections),
         "FACTS": _pack(facts),
         "INDEX": _pack(index),
-        "CHUNKS": "\n".join(f'<script type="text/plain" class="chunk">{chunk}</script>' for chunk in chunks),
+        "BROWSER": "" if index else "hidden",
+        "CHUNKS": "\n".join(tags),
         "SCRIPT": script,
     }
     pieces = (_HERE / "page.html").read_text(encoding="utf-8").split("@@")

@@ -117,6 +117,8 @@ def _layers(config: Mapping[str, Any]) -> str:
     unknown = sorted({*(config.get("layer_types") or ())} - KNOWN_LAYERS)
     if unknown:
         return f"layers of type {', '.join(unknown)} are not known to keep to a tree"
+    if config.get("expert_capacity"):
+        return "experts of limited capacity leave tokens out by what else is in the batch"
     softcap = config.get("attn_logit_softcapping")
     return "attention scores are capped (attn_logit_softcapping)" if softcap else ""
 

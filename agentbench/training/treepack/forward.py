@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
@@ -109,6 +110,18 @@ def install(model: PreTrainedModel, packing: Packing) -> None:
     model.forward = types.MethodType(packed_forward, model)
 
 
+def agreed(answer: bool, device: torch.device) -> bool:
+    """Whether every process of a training says yes. All must ask at the same point.
+
+    Processes that share weights compute in step: what one does beside its batch, all must do.
+    """
+    if not torch.distributed.is_initialized():
+        return answer
+    least = torch.tensor(int(answer), device=device)
+    torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
+    return bool(least.item())
+
+
 def prepare(model: PreTrainedModel) -> None:
     """Teaches a model's attention and backbone packed layouts; forward passes without `tree=` stay what they are.
 
@@ -147,18 +160,21 @@ class _PackedForward:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("fused_lm_head") or kwargs.get("labels") is None or self._packing.reason:
             return self._stock(*args, **kwargs)
-        try:
-            batch = self._pack(args, kwargs)
-        except NotImplementedError as reason:
-            self._packing.passed(str(reason))
-            return self._stock(*args, **kwargs)
-        if not self._checked:
+        batch = self._packable(args, kwargs)
+        if not self._checked and agreed(batch is not None, self._model.device):
             self._check(kwargs)
             self._checked = True
-        if self._packing.reason:
+        if batch is None or self._packing.reason:
             return self._stock(*args, **kwargs)
         self._packing.packed(batch)
         return self._run(batch, kwargs)
+
+    def _packable(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Packed | None:
+        try:
+            return self._pack(args, kwargs)
+        except NotImplementedError as reason:
+            self._packing.passed(str(reason))
+            return None
 
     def _pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Packed:
         given = {name for name, value in kwargs.items() if value is not None and value is not False}
@@ -185,24 +201,27 @@ class _PackedForward:
         return pack(kwargs["input_ids"], kwargs["attention_mask"], kwargs["labels"], layout)
 
     def _check(self, kwargs: dict[str, Any]) -> None:
-        """Stops packing if a few rows of this batch do not come out as on the stock path."""
+        """Stops packing, in every process, if a few rows of this batch do not come out as on the stock path."""
         batch = {name: kwargs[name] for name in ("input_ids", "attention_mask", "labels")}
         rows = rows_to_check(
             batch["input_ids"], batch["attention_mask"], batch["labels"], self._packing.options.check_rows
         )
         some = {**kwargs, **{name: tensor[rows] for name, tensor in batch.items()}}
+        packed = self._packed(some)
+        what = f"{len(rows)} rows ({packed.raw_tokens} tokens, packed {packed.tokens})"
+        found, fault = "", ""
         try:
             with torch.no_grad():
-                tree = self._run(self._packed(some), some)
-                found = difference(self._stock(**some), tree, some["labels"])
+                apart = difference(self._stock(**some), self._run(packed, some), some["labels"])
+            found, allowed = str(apart), tolerance(self._model)
+            if not apart.within(allowed):
+                fault = f"{what} differ from the stock path, {apart}, {allowed}"
         except NotImplementedError as reason:
-            self._packing.stop(f"on the first batch, {reason}")
-            return
-        allowed = tolerance(self._model)
-        if found.within(allowed):
-            self._packing.say(f"tree packing on: {len(rows)} rows agree with the stock path, {found}")
+            fault = f"on the first batch, {reason}"
+        if agreed(not fault, self._model.device):
+            self._packing.say(f"tree packing on: {what} agree with the stock path, {found}")
         else:
-            self._packing.stop(f"{len(rows)} rows of the first batch differ from the stock path, {found}, {allowed}")
+            self._packing.stop(fault or "rows of another process differ from the stock path")
 
     def _run(self, batch: Packed, kwargs: dict[str, Any]) -> Any:
         several = len(batch.plans) > 1 and torch.is_grad_enabled()

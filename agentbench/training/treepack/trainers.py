@@ -22,7 +22,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.training.treepack.check import refusal
 from agentbench.training.treepack.forward import Packing, TreeOptions, fused_head_missing, install
-from agentbench.training.treepack.order import NeighbourSampler, neighbours_first
+from agentbench.training.treepack.order import TREE, MixedSampler, trees_of, trees_per_step
 from agentbench.training.treepack.plan import Backend
 from agentbench.training.treepack.sharing import Sharing, measure, shape_of
 
@@ -48,7 +48,11 @@ def supported(trainer_class: type) -> str:
 
 
 class TreePacked(_Host):
-    """Put before a TRL trainer among the bases, makes it pack; see `TreeDPOTrainer`."""
+    """Put before a TRL trainer among the bases, makes it pack; see `TreeDPOTrainer`.
+
+    Rows are drawn so that every optimizer step mixes trees. Where the data have a column `tree`, and TRL is told to
+    leave it (`remove_unused_columns=False`), it says which rows belong together.
+    """
 
     def __init__(
         self, *args: Any, tree: TreeOptions | None = None, say: Callable[[str], None] = print, **kwargs: Any
@@ -84,6 +88,8 @@ class TreePacked(_Host):
         parallelism = self.accelerator.parallelism_config
         if parallelism is not None and (parallelism.cp_enabled or parallelism.sp_enabled):
             return "context and sequence parallelism cut rows"
+        if self.args.n_gpu > 1:
+            return "several GPUs in one process copy the model; start a process for each (launcher=accelerate)"
         return "torch_compile would compile every tree anew" if self.args.torch_compile else ""
 
     def _backend_missing(self) -> str:
@@ -96,28 +102,33 @@ class TreePacked(_Host):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int] | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        stock = super()._get_train_sampler(train_dataset)
         if self.packing.reason or not isinstance(dataset, Dataset):
-            return stock
-        size = self.args.train_batch_size
-        if self.args.train_sampling_strategy == "random":
-            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-            neighbours = NeighbourSampler(neighbours_first(cast(Any, dataset.with_format("numpy"))), size, seed)
-            batches = neighbours.batches()
+            return super()._get_train_sampler(train_dataset)
+        tree_of = dataset[TREE][:] if TREE in dataset.column_names else None
+        if self.args.train_sampling_strategy == "sequential":
+            mixed, order = None, list(range(len(dataset)))
         else:
-            neighbours = None
-            batches = [list(range(start, min(start + size, len(dataset)))) for start in range(0, len(dataset), size)]
-        self._report(dataset, batches)
-        return stock if self.packing.reason or neighbours is None else neighbours
+            rows = cast(Any, dataset.with_format("numpy"))
+            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+            mixed = MixedSampler(trees_of(rows, tree_of, self._step_rows()), self._step_rows(), seed)
+            order = list(mixed)
+        self._report(dataset, order, tree_of)
+        return super()._get_train_sampler(train_dataset) if self.packing.reason or mixed is None else mixed
 
-    def _report(self, dataset: Dataset, batches: list[list[int]]) -> None:
-        """Says what packing will save, or stops it where that is too little."""
+    def _step_rows(self) -> int:
+        """Rows of an optimizer step, all processes together."""
+        return self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+
+    def _report(self, dataset: Dataset, order: list[int], tree_of: list[int] | None) -> None:
+        """Says what packing will save and what a step mixes, or stops it where it saves too little."""
+        size = self.args.train_batch_size
         try:
-            sharing = self.sharing(dataset, batches)
+            sharing = self.sharing(dataset, [order[start : start + size] for start in range(0, len(order), size)])
         except NotImplementedError as reason:
             self.packing.stop(str(reason))
             return
-        self.packing.say(str(sharing))
+        mixes = "" if tree_of is None else _mixes(tree_of, order, self._step_rows())
+        self.packing.say(f"{sharing}{mixes}")
         least = self.packing.options.least_sharing
         if sharing.ratio < least:
             self.packing.stop(f"tokens are shared {sharing.ratio:.2f} times, less than {least:g}")
@@ -158,7 +169,8 @@ class TreeDPOTrainer(TreePackedPreference, DPOTrainer):
 
 
 class TreeKTOTrainer(TreePackedPreference, KTOTrainer):  # type: ignore[misc]
-    """TRL's KTOTrainer. Its data keeps its order: sort it by `order.neighbours_first` before."""
+    """TRL's KTOTrainer. Its data keeps its order, as it estimates a divergence from rows of one batch: bring it into
+    `order.mixed_order` before."""
 
 
 class TreeSFTTrainer(TreePacked, SFTTrainer):
@@ -172,6 +184,11 @@ class TreeSFTTrainer(TreePacked, SFTTrainer):
         if arguments.label_smoothing_factor or self.compute_loss_func is not None:
             return "label smoothing and compute_loss_func need all logits"
         return super().arguments_against()
+
+
+def _mixes(tree_of: list[int], order: list[int], step_rows: int) -> str:
+    mixed = trees_per_step(tree_of, order, step_rows)
+    return f"; an optimizer step mixes {mixed} or more of {len(set(tree_of))} trees"
 
 
 def _bare(model: PreTrainedModel | PeftModel) -> PreTrainedModel:

@@ -13,8 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
+from agentbench.reporting.html.entries import cut, detail
 from agentbench.reporting.html.page import Figure, Page, Section, Table, write_page
-from agentbench.reporting.html.trajectory_view import cut, trajectory_view
 from agentbench.types import CallTools, ToolCall, Trajectory
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="5" fill="currentColor"/></svg>'
@@ -166,7 +166,7 @@ def test_long_texts_say_how_much_is_left_out(tree: Trajectory) -> None:
     step = dataclasses.replace(
         tree.history.steps[0], decision=dataclasses.replace(tree.history.steps[0].decision, action=long)
     )
-    shown = trajectory_view(dataclasses.replace(tree, history=dataclasses.replace(tree.history, steps=(step,))))
+    shown = detail(dataclasses.replace(tree, history=dataclasses.replace(tree.history, steps=(step,))))
     assert shown["steps"][0]["action"]["calls"][0]["arguments"].endswith("more characters)")
 
 

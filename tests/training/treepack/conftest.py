@@ -25,6 +25,8 @@ from transformers import (
 )
 from trl.trainer.utils import add_fused_lm_head
 
+from tests.training.treepack.twins import make_trainer
+
 VOCABULARY = 60
 FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "log_sum_sq_probs")
 SHAPE: dict[str, Any] = {
@@ -108,6 +110,12 @@ def make_batch() -> MakeBatch:
         return padded(tokens, rng, left=left, scored=scored)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """`make(TreeDPOTrainer, key=value)`: see `twins.make_trainer`."""
+    return lambda kind, **settings: make_trainer(kind, tmp_path_factory.mktemp("trainer"), **settings)
 
 
 def padded(rows: Sequence[list[int]], rng: random.Random, *, left: bool, scored: float) -> Batch:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
-from transformers import Qwen3NextConfig, Qwen3NextForCausalLM
+from transformers import (
+    PreTrainedModel,
+    Qwen3_5ForCausalLM,
+    Qwen3_5TextConfig,
+    Qwen3NextConfig,
+    Qwen3NextForCausalLM,
+)
 
+from agentbench.training.treepack.attention import tree_attention
 from agentbench.training.treepack.check import Allowed, Difference, refusal, rope_limit, rows_to_check
 from agentbench.training.treepack.forward import Packing, TreeOptions, install
+from agentbench.training.treepack.plan import Layout, pack
+from tests.training.treepack.twins import Neighbourly
 
 
 def test_ordinary_models_are_not_refused(make_model: Any) -> None:
@@ -19,10 +29,36 @@ def test_ordinary_models_are_not_refused(make_model: Any) -> None:
     ] * 6
 
 
-def test_gated_delta_layers_are_refused_by_name() -> None:
-    config = Qwen3NextConfig(vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=4, num_experts=2)
-    hybrid = Qwen3NextForCausalLM(config)
-    assert refusal(hybrid) == "layers of type linear_attention are not known to keep to a tree"
+SMALL: dict[str, Any] = {
+    "vocab_size": 20,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
+
+
+@pytest.mark.parametrize(
+    "hybrid",
+    [
+        lambda: Qwen3NextForCausalLM(Qwen3NextConfig(**SMALL, num_experts=2, num_experts_per_tok=1)),
+        lambda: Qwen3_5ForCausalLM(Qwen3_5TextConfig(**SMALL)),
+    ],
+    ids=["qwen3_next", "qwen3_5"],
+)
+def test_gated_delta_layers_are_refused_by_name(hybrid: Callable[[], PreTrainedModel]) -> None:
+    assert refusal(hybrid()) == "layers of type linear_attention are not known to keep to a tree"
+
+
+@pytest.mark.parametrize("term", ["s_aux", "softcap", "dropout"])
+def test_terms_of_attention_that_no_kernel_has_are_refused(make_batch: Any, term: str) -> None:
+    batch = make_batch(0)
+    (plan,) = pack(batch.input_ids, batch.attention_mask, batch.labels, Layout()).plans
+    some = torch.zeros(1, 2, len(plan.ids_N), 8)
+    with pytest.raises(NotImplementedError, match=f"attention has {term}"):
+        tree_attention(torch.nn.Module(), some, some, some, None, tree=plan, **{term: 0.1})
 
 
 @pytest.mark.parametrize(
@@ -32,6 +68,16 @@ def test_gated_delta_layers_are_refused_by_name() -> None:
         ({"attention_dropout": 0.2}, "dropout of 0.2 would fall on shared tokens once for all rows; set it to 0"),
         ({"attn_logit_softcapping": 30.0}, "attention scores are capped (attn_logit_softcapping)"),
         ({"alibi": True}, "positions are biases of attention (ALiBi)"),
+        ({"expert_capacity": 8}, "experts of limited capacity leave tokens out by what else is in the batch"),
+        (
+            {
+                "rope_parameters": {
+                    "full_attention": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]},
+                    "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+                }
+            },
+            "positions have several dimensions (multimodal RoPE)",
+        ),
     ],
 )
 def test_settings_of_a_model_are_refused_by_name(make_model: Any, settings: dict[str, Any], reason: str) -> None:
@@ -70,19 +116,6 @@ def test_nan_is_within_no_tolerance() -> None:
     assert not Difference(float("nan"), float("nan")).within(Allowed(1e-3, 1e-4))
 
 
-class Neighbourly(torch.nn.Module):
-    """Adds to every embedding a little of the one before it: a model with state along the sequence."""
-
-    def __init__(self, embedding: torch.nn.Embedding) -> None:
-        super().__init__()
-        self.embedding = embedding
-
-    def forward(self, ids_BL: torch.Tensor) -> torch.Tensor:
-        """As (B, L, D)."""
-        hidden_BLD = self.embedding(ids_BL)
-        return hidden_BLD + 0.1 * torch.nn.functional.pad(hidden_BLD, (0, 0, 1, 0))[:, :-1]
-
-
 def test_a_model_that_reads_neighbours_is_caught_on_the_first_batch_and_trained_the_stock_way(
     make_model: Any, make_batch: Any
 ) -> None:
@@ -95,7 +128,7 @@ def test_a_model_that_reads_neighbours_is_caught_on_the_first_batch_and_trained_
     batch = make_batch(0)
     assert torch.equal(stock(**batch.call()).log_probs, tree(**batch.call()).log_probs)
     assert lines == [f"tree packing off: {packing.reason}"] and packing.packed_batches == 0
-    assert packing.reason.startswith("4 rows of the first batch differ from the stock path, |Δ log p| at most")
+    assert packing.reason.startswith("4 rows (81 tokens, packed 29) differ from the stock path, |Δ log p| at most")
 
 
 def test_the_check_says_how_far_apart_the_paths_are(make_model: Any, make_batch: Any) -> None:
@@ -105,5 +138,6 @@ def test_the_check_says_how_far_apart_the_paths_are(make_model: Any, make_batch:
     for seed in range(2):
         model(**make_batch(seed).call())
     (line,) = lines
-    assert line.startswith("tree packing on: 4 rows agree with the stock path, |Δ log p| at most ")
+    # Two paths: the stock one computed 81 tokens, the packed one the 29 that are different.
+    assert line.startswith("tree packing on: 4 rows (81 tokens, packed 29) agree with the stock path, |Δ log p| at ")
     assert packing.packed_batches == 2

@@ -1,14 +1,24 @@
-"""Batches of neighbours, and what sharing comes to, worked out by hand."""
+"""Steps that mix trees, and what sharing comes to, worked out by hand."""
 
 from __future__ import annotations
 
-import random
+from itertools import groupby, pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agentbench.training.treepack.order import NeighbourSampler, first_tokens, neighbours_first
+from agentbench.training.treepack.order import (
+    MixedSampler,
+    first_tokens,
+    group_size,
+    mixed_order,
+    trees_of,
+    trees_per_step,
+)
 from agentbench.training.treepack.sharing import Shape, measure, shape_of
 
 IDS = torch.tensor([[1, 2, 3, 4], [1, 2, 5, 0]])
@@ -17,33 +27,72 @@ LABELS = torch.tensor([[-100, -100, 3, 4], [-100, -100, 5, -100]])
 UNIT = Shape(per_token=100.0, per_pair=1.0, windows=(None, 2), per_site=10.0)
 
 
-def test_every_row_comes_once_per_epoch_in_batches_of_neighbours() -> None:
-    sampler = NeighbourSampler(range(11), 3, seed=0)
-    assert sorted(sampler) == list(range(11)) and len(sampler) == 11
-    assert all(len({(row - batch[0]) % 11 for row in batch} - {0, 1, 2}) == 0 for batch in sampler.batches())
-    assert [len(batch) for batch in sampler.batches()] == [3, 3, 3, 2]
+def trees(*sizes: int) -> list[list[int]]:
+    """Trees of so many rows each, numbered through."""
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [list(range(start, end)) for start, end in pairwise(ends)]
+
+
+def mix(found: list[list[int]], step_rows: int, seed: int) -> int:
+    """Trees in the poorest step of an epoch."""
+    tree_of = [tree for tree, rows in enumerate(found) for _ in rows]
+    return trees_per_step(tree_of, mixed_order(found, step_rows, (seed,)), step_rows)
+
+
+@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, 30), st.integers(0, 5))
+@settings(max_examples=100, deadline=None)
+def test_every_row_comes_once_per_epoch(sizes: list[int], step_rows: int, seed: int) -> None:
+    assert sorted(mixed_order(trees(*sizes), step_rows, (seed,))) == list(range(sum(sizes)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_step_mixes_eight_trees_or_all_there_are(seed: int) -> None:
+    assert mix(trees(*[10] * 12), 16, seed) >= 8
+    assert mix(trees(*[10] * 8), 16, seed) == 8
+    assert mix(trees(*[10] * 3), 16, seed) == 3
+    assert mix(trees(*[6] * 30, 12, 3, 20), 16, seed) >= 8, "trees of unequal size"
+    assert mix(trees(*[5] * 40), 4, seed) == 4, "a step of four rows"
+
+
+def test_a_tree_is_spread_over_the_epoch_as_it_is_in_the_data() -> None:
+    # Tree 0 has 60 of 120 rows, so half of any stretch; up to eight groups of one row wait for a later step.
+    order = mixed_order(trees(60, *[6] * 10), 8, (0,))
+    for end in range(8, 121, 8):
+        assert abs(sum(row < 60 for row in order[:end]) - end / 2) <= 9
+
+
+def test_neighbours_stay_together_and_larger_steps_hold_more_of_them() -> None:
+    assert [group_size(20, rows) for rows in (4, 16, 20, 64)] == [1, 2, 2, 8]
+    assert group_size(3, 16) == 5 and group_size(0, 16) == 16
+    order = mixed_order(trees(*[8] * 16), 64, (3,))
+    beside = sum(one + 1 == other and one // 8 == other // 8 for one, other in pairwise(order))
+    assert beside >= 16 * (8 - 2), "each tree of eight is cut in two at most"
+
+
+def test_a_limit_on_neighbours_is_kept() -> None:
+    order = mixed_order(trees(*[8] * 16), 64, (3,), most=2)
+    runs = [len(list(run)) for _, run in groupby(order, key=lambda row: row // 8)]
+    assert max(runs) == 2
 
 
 def test_epochs_differ_and_are_the_same_every_time() -> None:
-    sampler = NeighbourSampler(range(40), 4, seed=1)
+    sampler = MixedSampler(trees(*[4] * 10), 4, seed=1)
     first = list(sampler)
-    assert first == list(NeighbourSampler(range(40), 4, seed=1))
+    assert len(sampler) == 40 and first == list(MixedSampler(trees(*[4] * 10), 4, seed=1))
     sampler.set_epoch(1)
     assert list(sampler) != first
-    assert list(NeighbourSampler(range(40), 4, seed=2)) != first
+    assert list(MixedSampler(trees(*[4] * 10), 4, seed=2)) != first
 
 
-def test_no_rows_are_no_batches() -> None:
-    assert NeighbourSampler([], 4, seed=0).batches() == []
+def test_no_rows_are_no_steps() -> None:
+    assert list(MixedSampler([], 4, seed=0)) == []
 
 
-def test_rows_of_a_trajectory_come_together_whatever_columns_hold_them() -> None:
-    rng = random.Random(0)
-    prompts = [[tree, tree, *([7] * step)] for tree in range(1, 4) for step in range(4)]
+def test_rows_of_a_tree_come_together_whatever_columns_hold_them() -> None:
+    prompts = [[tree, tree, *([7] * step)] for step in (3, 0, 2, 1) for tree in (1, 2)]
     examples = [{"prompt_ids": prompt, "chosen_ids": [9], "rejected_ids": [8]} for prompt in prompts]
-    rng.shuffle(examples)
-    trees = [examples[index]["prompt_ids"][0] for index in neighbours_first(examples)]
-    assert trees == [1] * 4 + [2] * 4 + [3] * 4
+    assert trees_of(examples, [1, 2] * 4, 8) == [[0, 4, 6, 2], [1, 5, 7, 3]], "by their tokens, within a tree"
+    assert trees_of(examples, None, 32) == [[0, 4, 6, 2], [1, 5, 7, 3]], "32 rows in a step, four of a tree"
     assert first_tokens({"input_ids": [1, 2], "labels": [1, 2]}).tolist() == [1, 2]
     assert first_tokens({"prompt": "text"}).tolist() == []
 

@@ -50,7 +50,7 @@ def index_entry(trajectory: Trajectory, run: int) -> dict[str, Any]:
     }
 
 
-def trajectory_view(trajectory: Trajectory) -> dict[str, Any]:
+def detail(trajectory: Trajectory) -> dict[str, Any]:
     """All the page shows when a trajectory is opened, ready for JSON."""
     task = trajectory.task
     return {

@@ -1,0 +1,56 @@
+"""Episodes scored again without being played."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentbench.episodes.pool import run_async
+from agentbench.episodes.rescore import Rescoring, keep_scored
+from agentbench.episodes.store import TRAJECTORIES, read_trajectories
+from agentbench.episodes.summary import ExpertSettings, Summary
+from agentbench.episodes.tally import Tally
+from agentbench.types import EndReason, History, Observation, Score, Task, Trajectory
+
+
+class Counts:
+    """The score named `looked`; how often it looked, in `seen`."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def score(self, trajectory: Trajectory) -> tuple[Score, ...]:
+        self.seen.append(trajectory.task.id)
+        return (Score("looked", 0.5),)
+
+
+@pytest.fixture
+def played(make_task: Callable[..., Task]) -> list[Trajectory]:
+    """Two finished samples of one task, and a failure."""
+    first = Trajectory(make_task("a"), History((), Observation("go")), EndReason.FINAL, (Score("answer", 1.0),))
+    failure = dataclasses.replace(first, task=make_task("b"), end=EndReason.ERROR, error="LlmError: gone", scores=())
+    return [first, dataclasses.replace(first, sample=1), failure]
+
+
+def rescored(played: list[Trajectory], scorer: Counts, folder: Path) -> Summary:
+    rescoring = Rescoring((scorer,), Tally(ExpertSettings()), 4, table=False)
+    return run_async(keep_scored(played, rescoring, folder))
+
+
+def test_scores_are_replaced_and_failures_keep_theirs(played: list[Trajectory], tmp_path: Path) -> None:
+    summary = rescored(played, scorer := Counts(), tmp_path)
+    kept = {
+        (each.task.id, each.sample): [score.name for score in each.scores]
+        for each in read_trajectories(tmp_path / TRAJECTORIES)
+    }
+    assert kept == {("a", 0): ["looked"], ("a", 1): ["looked"], ("b", 0): []}
+    assert (summary.n, summary.errors, scorer.seen) == (3, {"LlmError": 1}, ["a", "a"])
+
+
+def test_what_was_scored_already_is_not_scored_again(played: list[Trajectory], tmp_path: Path) -> None:
+    rescored(played[:1], Counts(), tmp_path)
+    summary = rescored(played, scorer := Counts(), tmp_path)
+    assert (summary.n, len(scorer.seen)) == (3, 1)
