@@ -7,7 +7,9 @@
 Five calls of a trivial tool in successive turns, then an answer that is compared with the right one. The model server
 is a process of its own that costs next to nothing; each client is a process of its own in an environment of its own,
 and all take turns. CPU is that of the client's process without imports; a step is a model request with all that comes
-of it. Peers say who they are in their scripts; verifiers is 0.1's ToolEnv, which plays in its own process. Ours is complete: template, client, environment, intervention hook, grader, scorer, and a record with token ids and
+of it. Peers say who they are in their scripts; verifiers is 0.1's ToolEnv, which plays in its own process.
+
+Ours is complete: template, client, environment, intervention hook, grader, scorer, and a record with token ids and
 log-probabilities (`ours`), or with messages like the peers (`ours, chat`). `floor` is aiohttp, orjson and uvloop alone.
 
 Exit code 6 where a goal is missed. CPU times of a loaded machine are worth little; ratios of one run are worth more.
@@ -104,11 +106,9 @@ def _allow_many_files() -> None:
 @contextmanager
 def _server(place: Path) -> Iterator[str]:
     """The model server's base URL; what it says in completions mode is prepared first."""
-    sys.path.insert(0, str(CLIENTS))
-    from script import write_script, write_tokenizer
-
-    script = write_script(write_tokenizer(place / "tokenizer"), place / "script.json")
-    command = [sys.executable, str(CLIENTS / "model_server.py"), str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, str(CLIENTS / "script.py"), str(place)], check=True, env=environment)
+    command = [sys.executable, str(CLIENTS / "model_server.py"), str(place / "script.json")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None
@@ -154,7 +154,7 @@ def _reading(name: str, level: int, url: str, folder: Path) -> dict[str, float]:
 
 def _report(readings: Readings, peers: Sequence[str]) -> list[str]:
     names = (*OWN, *peers)
-    _table("CPU-ms per step, median (10th to 90th percentile), by episodes under way", readings, names, "ms", 3)
+    _table("CPU-ms per step, median (least to most), by episodes under way", readings, names, "ms", 3)
     _table("steps per second", readings, names, "speed", 0)
     print(f"\n{'':<12}{'import CPU s':>14}{'base MB':>10}{'peak MB at 256':>16}{'at 1,000':>10}{'bytes/episode':>15}")
     for name in names:
@@ -171,8 +171,14 @@ def _report(readings: Readings, peers: Sequence[str]) -> list[str]:
 def _table(title: str, readings: Readings, names: Sequence[str], key: str, digits: int) -> None:
     print(f"\n{title}\n{'':<12}" + "".join(f"{level:<26,}" for level in LEVELS).rstrip())
     for name in names:
-        cells = [spread([each[key] for each in readings.get((name, level), ())], digits) or "–" for level in LEVELS]
+        cells = [_range([each[key] for each in readings.get((name, level), ())], digits) for level in LEVELS]
         print(f"{name:<12}" + "".join(f"{cell:<26}" for cell in cells).rstrip())
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return "–"
+    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
 def _missed(readings: Readings, peers: Sequence[str]) -> list[str]:
@@ -208,9 +214,7 @@ def _start(url: str, place: Path) -> list[str]:
     _cpu_s([*run, f"hydra.run.dir={place / 'prepared'}"], place)
     imports = [_cpu_s([sys.executable, "-c", IMPORT], place) for _ in range(STARTS)]
     starts = [_cpu_s([*run, f"hydra.run.dir={place / f'start-{number}'}"], place) for number in range(STARTS)]
-    print(
-        f"\nCPU s, importing what a rollout needs: {spread(imports, 2)}; a rollout of one step: {spread(starts, 2)}"
-    )
+    print(f"\nCPU s, importing what a rollout needs: {spread(imports, 2)}; a rollout of one step: {spread(starts, 2)}")
     missed = [
         _goal("import CPU s", statistics.median(imports), GOALS.import_cpu_s),
         _goal("CPU s of a rollout of one step", statistics.median(starts), GOALS.start_cpu_s),

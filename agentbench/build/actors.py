@@ -12,7 +12,7 @@ from agentbench.config.model import ApiMode
 from agentbench.llm import Llm, Sampling
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.cache import CachedLlm
-from agentbench.llm.openai import OpenAILlm, read_key
+from agentbench.llm.keys import read_key
 from agentbench.llm.structured import StructuredLlm
 from agentbench.policies.llm_expert import EXPERT_PROMPT
 from agentbench.policies.llm_overseer import OVERSEER_PROMPT
@@ -61,6 +61,8 @@ def llm_judge(config: LlmJudge, cache_dir: Path) -> Actor:
 
 
 def _actor(name: str, endpoint: Endpoint, text: str, cache_dir: Path) -> Actor:
+    from agentbench.llm.openai import OpenAILlm
+
     remote = OpenAILlm(
         endpoint.base_url,
         endpoint.name,

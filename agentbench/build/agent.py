@@ -16,7 +16,7 @@ from agentbench.config.model import ApiMode, HfModel, OpenAIModel, TinyModel
 from agentbench.config.serve import NoServe, ServeDtype, VllmServe
 from agentbench.errors import AgentbenchError, ConfigError, PreflightError
 from agentbench.llm import Llm
-from agentbench.llm.openai import read_key
+from agentbench.llm.keys import read_key
 from agentbench.llm.served import ServedLlm
 from agentbench.serving import parity, vllm
 from agentbench.serving.client import PrefixCache

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -27,7 +27,7 @@ from agentbench.errors import ConfigError, PreflightError
 from agentbench.llm import Llm
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.fleet import Fleet
-from agentbench.llm.openai import OpenAILlm, read_key
+from agentbench.llm.keys import read_key
 from agentbench.policies.chat import AGENT_PROMPT
 from agentbench.templates import Family, Template
 from agentbench.templates.student_granite3 import StudentGranite3
@@ -38,6 +38,9 @@ from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.worlds.manifest import World
+
+if TYPE_CHECKING:
+    from agentbench.llm.openai import OpenAILlm
 
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
@@ -110,6 +113,8 @@ def _fleet(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Fleet:
 
 
 def _client(remote: OpenAIModel, config: RolloutConfig) -> OpenAILlm:
+    from agentbench.llm.openai import OpenAILlm
+
     return OpenAILlm(
         str(remote.base_url),
         remote.name,

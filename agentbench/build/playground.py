@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentbench.build import WORLD_SEED, Report, ToolMaker
 from agentbench.build.interface import Interface, StandIns, presented_tasks
@@ -20,7 +20,6 @@ from agentbench.envs.tool_env import ToolEnv
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.tasks.turns import with_given_turns
 from agentbench.tools import Tool
-from agentbench.tools.http.client import HttpClient
 from agentbench.tools.http.http_tools import http_tools
 from agentbench.tools.limits import ToolLimits
 from agentbench.tools.needed import handle_stand_ins, rest_stand_ins
@@ -34,6 +33,9 @@ from agentbench.tools.sql.spec import Endpoint, Universe
 from agentbench.types import Task
 from agentbench.worlds.distractors import distractors
 from agentbench.worlds.manifest import World
+
+if TYPE_CHECKING:
+    from agentbench.tools.http.client import HttpClient
 
 
 async def _nothing() -> None:
@@ -166,8 +168,14 @@ class _Opened(NamedTuple):
 
 def _open(world: World, env: M3Env) -> _Opened:
     api = world.manifest.http
-    client = HttpClient(api.base_url) if api and env.tools is Granularity.REST else None
+    client = _http_client(api.base_url) if api and env.tools is Granularity.REST else None
     return _Opened(world, Database(world.database, env.statement_timeout_s), client)
+
+
+def _http_client(base_url: str) -> HttpClient:
+    from agentbench.tools.http.client import HttpClient
+
+    return HttpClient(base_url)
 
 
 def _collections(found: tuple[World, ...]) -> dict[str, CollectionFiles]:

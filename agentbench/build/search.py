@@ -20,7 +20,7 @@ from agentbench.config.retriever import (
     HybridRetriever,
     RetrieverConfig,
 )
-from agentbench.llm.openai import read_key
+from agentbench.llm.keys import read_key
 from agentbench.tools.retriever import Collection, Retriever, bm25, hybrid
 from agentbench.types import record
 

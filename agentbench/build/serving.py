@@ -19,7 +19,7 @@ from agentbench.config.rewards import RewardsConfig
 from agentbench.config.serve import McpServe, VllmServe
 from agentbench.envs.tool_env import argument_problem
 from agentbench.errors import ConfigError
-from agentbench.llm.openai import read_key
+from agentbench.llm.keys import read_key
 from agentbench.serving.vllm import KEY_VARIABLE
 from agentbench.tools.mcp import serving
 from agentbench.tools.mcp.client import require_sdk

@@ -24,7 +24,7 @@ from agentbench.config.secrets import redacted, secret_values
 from agentbench.config.tracker import NoTracker, TensorboardTracker, TrackerConfig, WandbTracker
 from agentbench.episodes.summary import SUMMARY, Summary
 from agentbench.errors import AgentbenchError, PreflightError
-from agentbench.llm.openai import read_key
+from agentbench.llm.keys import read_key
 from agentbench.reporting.trackers import RunFacts, Tracker, Untracked
 from agentbench.reporting.trackers.episodes import EpisodeWatch, Redact, final_figures
 from agentbench.reporting.trackers.following import following

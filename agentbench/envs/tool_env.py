@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from agentbench.config.suggest import did_you_mean
 from agentbench.envs import EnvStep
@@ -35,6 +33,9 @@ from agentbench.types import (
     ToolKind,
     ToolSpec,
 )
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 LONGEST_COMPLAINT = 300
 """Longest part of a complaint that quotes what the agent wrote, in characters."""
@@ -168,6 +169,8 @@ def _plain_type(schema: Any) -> type | None:
 
 @lru_cache(maxsize=4096)
 def _validator(schema: bytes) -> Any:
+    from jsonschema import Draft202012Validator  # a tenth of a second, and most calls do not need it
+
     return Draft202012Validator(orjson.loads(schema))
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
@@ -23,7 +24,7 @@ RESAMPLES = 2000
 _AT_ONCE = 1_000_000
 """Most counts in memory."""
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 Statistic = Callable[[Floats], Floats]
 """From the column sums of R resamples (R, C) to R figures; NaN where one cannot be worked out."""
 
@@ -40,6 +41,8 @@ def task_bootstrap(columns_TC: Any, statistic: Statistic, seed: int = 0) -> Ends
 
     `None` where it says nothing: fewer than two tasks, or figures that never differ.
     """
+    import numpy as np
+
     columns = np.asarray(columns_TC, dtype=np.float64)
     tasks = len(columns)
     if tasks < 2:
@@ -62,6 +65,8 @@ def task_bootstrap(columns_TC: Any, statistic: Statistic, seed: int = 0) -> Ends
 
 def ratio(sums_RC: Floats) -> Floats:
     """The first column's sum over the second's."""
+    import numpy as np
+
     with np.errstate(divide="ignore", invalid="ignore"):
         return sums_RC[:, 0] / sums_RC[:, 1]
 

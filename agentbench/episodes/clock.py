@@ -17,7 +17,10 @@ def never_paused() -> float:
 
 
 class EpisodeClock:
-    """Ends its block with a `TimeoutError` after `limit_s` seconds, those not counted by which `paused_s` grows."""
+    """Ends its block with a `TimeoutError` after `limit_s` seconds, those not counted by which `paused_s` grows.
+
+    It is made where a loop runs, and serves one block.
+    """
 
     def __init__(self, limit_s: float, paused_s: Callable[[], float] = never_paused) -> None:
         self._limit_s = limit_s

@@ -8,36 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import aiohttp
-from dotenv import dotenv_values, find_dotenv
 
-from agentbench.errors import LlmError
+from agentbench.errors import LlmError, PreflightError
 from agentbench.llm.faults import Fault, FaultKind
+from agentbench.llm.keys import ApiKey
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_CONNECTION_S = 4.0
 """Idle connections are dropped after this time, before vLLM's server does it (5 s) while a request is on its way."""
 PROBE_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True)
-class ApiKey:
-    """A key and the name it is kept under; only the name is ever shown."""
-
-    variable: str
-    value: str = field(default="", repr=False)
-
-
-def read_key(variable: str) -> ApiKey:
-    """The key in an environment variable, else in a `.env` of the working folder or above it, else an empty one."""
-    value = os.environ.get(variable) or dotenv_values(find_dotenv(usecwd=True)).get(variable)
-    return ApiKey(variable, (value or "").strip())
+OTHER_FILES = 256
+"""Open files that a process needs beside its connections: databases, indexes, logs, servers."""
 
 
 class Answer(NamedTuple):
@@ -47,6 +35,22 @@ class Answer(NamedTuple):
     body: bytes
     sent: float
     """When its request got a slot, as `time.perf_counter` counts."""
+
+
+def make_room(connections: int) -> None:
+    """Raises this process's limit of open files as far as so many connections need it.
+
+    Raises:
+        PreflightError: the system does not allow it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        problem = f"{connections} connections at once need {needed} open files; the system allows this process {hard}"
+        raise PreflightError(problem, "set model.max_connections lower, or raise the limit: ulimit -Hn")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 class HttpServer:
@@ -60,6 +64,7 @@ class HttpServer:
         self._timeout_s = timeout_s
         self._dead = f"start the server, see its log, or correct {section}.base_url"
         self._slots = asyncio.Semaphore(max_connections)
+        self.max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
 
     async def attempt(self, method: str, path: str, payload: bytes | None = None) -> Answer:

@@ -24,8 +24,8 @@ from agentbench.errors import LlmError, PreflightError
 from agentbench.llm import Request
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.faults import MOST_FAULTS, Attempts, Fault, FaultKind
-from agentbench.llm.http_server import Answer, ApiKey, HttpServer
-from agentbench.llm.http_server import read_key as read_key
+from agentbench.llm.http_server import Answer, HttpServer, make_room
+from agentbench.llm.keys import ApiKey
 from agentbench.llm.openai_json import Spent, chat_body, completion_body, read_chat, read_completion, read_models
 from agentbench.types import Generation
 
@@ -77,11 +77,12 @@ class OpenAILlm:
         return await self._persist(_COMPLETIONS, body, lambda body, spent: read_completion(body, request, spent))
 
     async def check(self) -> None:
-        """Asks the server once for its models.
+        """Asks the server once for its models, and the system for as many connections as there may be.
 
         Raises:
-            PreflightError: it cannot be reached, refuses the key, or does not have the model.
+            PreflightError: it cannot be reached, refuses the key or lacks the model; too few files may be open.
         """
+        make_room(self._server.max_connections)
         try:
             answer = await self._server.attempt("GET", "/models")
             if answer.status >= 400:

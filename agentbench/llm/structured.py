@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 
 from agentbench.errors import LlmError
 from agentbench.llm import Llm, Prompt, Request, Sampling
 from agentbench.types import Generation
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 ATTEMPTS = 3
 """How often one question is put before it counts as failed."""
@@ -116,6 +117,8 @@ class StructuredLlm:
 
 def read_object(text: str, schema: dict[str, Any], check: Check | None = None) -> Reading:
     """The last JSON object in a text that satisfies `schema` and `check`, else what is wrong with the last one."""
+    from jsonschema import Draft202012Validator
+
     validator = Draft202012Validator(schema)
     reading = Reading({}, "there is no JSON object in it")
     for value in reversed(list(_objects(text))):
@@ -131,6 +134,8 @@ def _problem(value: dict[str, Any], validator: Any, check: Check | None) -> str:
         return f"it is nested more than {DEEPEST} levels deep"
     problem = check(value) if check is not None else ""
     if not problem:
+        from jsonschema.exceptions import best_match
+
         error: ValidationError | None = best_match(validator.iter_errors(value))
         problem = _told(error) if error is not None else ""
     return problem if len(problem) <= LONGEST_COMPLAINT else f"{problem[:LONGEST_COMPLAINT]} …"

@@ -19,9 +19,7 @@ class ChatAgent:
     It keeps its latest prompt, to which the next one adds; the history is all that decides.
     """
 
-    def __init__(
-        self, llm: Llm, template: Template, sampling: Sampling, seed: int, stop: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, llm: Llm, template: Template, sampling: Sampling, seed: int, stop: tuple[str, ...] = ()) -> None:
         """`stop`: texts that end a completion, beside the template's own."""
         self._llm = llm
         self._template = template

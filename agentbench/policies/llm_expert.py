@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from agentbench.llm.quoting import block
 from agentbench.llm.structured import Message, StructuredLlm
 from agentbench.policies.chat import step_seed
@@ -92,6 +90,8 @@ def step_problem(value: dict[str, Any], specs: Mapping[str, ToolSpec]) -> str:
 
 
 def _arguments_problem(spec: ToolSpec, arguments: dict[str, Any]) -> str:
+    from jsonschema import Draft202012Validator
+
     validator = Draft202012Validator(spec.parameters)
     found = "; ".join(error.message for error in validator.iter_errors(arguments))
     return f"the arguments of {spec.name!r}: {found}" if found else ""

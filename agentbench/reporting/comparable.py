@@ -18,7 +18,7 @@ from agentbench.errors import ConfigError
 
 FIXED = ("env", "retriever", "scorer", "judge")
 """Parts of the configuration that make runs incomparable where they differ; tasks are compared as they were played."""
-_HARMLESS = frozenset({"timeout_s", "max_retries", "max_connections", "cache", "api_key_env"})
+_HARMLESS = frozenset({"timeout_s", "max_retries", "down_timeout_s", "max_connections", "cache", "api_key_env"})
 _LIST_INDEX = re.compile(r"\.\d+$")
 _SHOWN = 3
 """Most task ids in one message."""

@@ -59,6 +59,7 @@ class TokenTemplate:
         self._opening = lru_cache(OPENINGS_KEPT)(self._open)
         self._decode = lru_cache(PIECES_KEPT)(tokenizer.decode)
         self._said = lru_cache(PIECES_KEPT)(family.parse)
+        self._ending = self._encode(*family.action(Final("."))[-1])
         self._check_control_tokens()
 
     def render(self, history: History, before: Rendered | None = None) -> Prompt:
@@ -105,13 +106,11 @@ class TokenTemplate:
         return self._chunk(self._family.opening(self._system, tools.specs, question, earlier))
 
     def _action(self, decision: Decision) -> Chunk:
-        pieces = self._family.action(decision.action)
         ids = self._sampled(decision)
         if not ids:
-            return self._chunk(pieces)
-        ending = self._encode(*pieces[-1])
-        if ids[-len(ending) :] != ending:
-            ids += ending
+            return self._chunk(self._family.action(decision.action))
+        if ids[-len(self._ending) :] != self._ending:
+            ids += self._ending
         return Chunk(self._decode(ids), ids)
 
     def _sampled(self, decision: Decision) -> tuple[int, ...]:

@@ -13,13 +13,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import tantivy
-from numpy.typing import NDArray
 
-from agentbench.tools.retriever.encoders import Encoder
 from agentbench.types import Task, ToolKind, ToolSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agentbench.tools.retriever.encoders import Encoder
 
 Ranking = Callable[[str], dict[str, float]]
 """Takes a query; gives each API tool's score by name, higher is better."""
@@ -30,6 +34,8 @@ K1, B = 1.2, 0.75
 
 def bm25_ranking(specs: Sequence[ToolSpec]) -> Ranking:
     """BM25 over the words of tools, stemmed; in memory and made once for many queries."""
+    import numpy as np
+
     analyzer = _analyzer()
     ranked = _ranked(specs)
     counts = [Counter(analyzer.analyze(tool_text(spec))) for spec in ranked]
@@ -99,6 +105,8 @@ def _ranked(specs: Sequence[ToolSpec]) -> list[ToolSpec]:
 
 def _weights(counts: Sequence[Counter[str]]) -> dict[str, NDArray[np.float64]]:
     """For each word what it adds to each tool's score."""
+    import numpy as np
+
     lengths = np.array([sum(count.values()) for count in counts], dtype=float)
     norms = K1 * (1 - B + B * lengths / max(lengths.mean(), 1.0)) if counts else lengths
     weights: dict[str, NDArray[np.float64]] = {}

@@ -29,10 +29,8 @@ from agentbench.tools.retriever import Collection, Document
 from agentbench.tools.retriever.bm25 import build_index
 from agentbench.types import AnswerType, Task
 from agentbench.worlds.domain import Content, Domain
-from agentbench.worlds.generator import Generator
 from agentbench.worlds.knowledge import Knowledge
 from agentbench.worlds.manifest import Manifest, World, read_world
-from agentbench.worlds.replay import Replay
 from agentbench.worlds.views import queries, universes, views
 
 VERSION = 5
@@ -130,6 +128,10 @@ def _write_documents(domain: Domain, documents: tuple[Document, ...], folder: Pa
 
 
 def _write_tasks(recipe: Recipe, knowledge: Knowledge, world: World, report: Report) -> None:
+    # Imported here because runs over prepared worlds, which are most, need neither.
+    from agentbench.worlds.generator import Generator
+    from agentbench.worlds.replay import Replay
+
     wanted = {
         Split.TRAIN: recipe.counts.train,
         Split.VALIDATION: recipe.counts.validation,

@@ -18,7 +18,8 @@ from agentbench.episodes.pool import run_async
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import PoolSettings, run_tasks
 from agentbench.llm import Sampling
-from agentbench.llm.openai import ApiKey, OpenAILlm
+from agentbench.llm.keys import ApiKey
+from agentbench.llm.openai import OpenAILlm
 from agentbench.policies.chat import ChatAgent
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.intervention import Intervention
@@ -43,6 +44,9 @@ from agentbench.types import (
     Turn,
 )
 
+CALLS = tuple(CallTools((ToolCall("add", {"number": value}),)) for value in range(1, 6))
+TURN = Turn(QUESTION, Gold(Answer(AnswerType.NUMBER, 15.0), CALLS))
+
 
 class Add:
     """Adds a number to a running total; one per episode."""
@@ -64,9 +68,7 @@ class Add:
 
 def task(number: int) -> Task:
     """The one question, under a name of its own."""
-    calls = tuple(CallTools((ToolCall("add", {"number": value}),)) for value in range(1, 6))
-    turn = Turn(QUESTION, Gold(Answer(AnswerType.NUMBER, 15.0), calls))
-    return Task(f"sum-{number}", "bench", "numbers", (turn,))
+    return Task(f"sum-{number}", "bench", "numbers", (TURN,))
 
 
 async def play(given: Asked, mode: ApiMode, tokenizer: Path) -> int:

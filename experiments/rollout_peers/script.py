@@ -1,7 +1,11 @@
-"""What the benchmark's model says in completions mode: its texts as token ids of a small tokenizer made for this."""
+"""What the benchmark's model says in completions mode: its texts as token ids of a small tokenizer made for this.
+
+python script.py <folder>          writes tokenizer/tokenizer.json and script.json
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import orjson
@@ -45,3 +49,8 @@ def write_script(tokenizer_folder: Path, path: Path) -> Path:
 def _said(tokenizer: Tokenizer, text: str) -> dict[str, object]:
     ids = tokenizer.encode(text, control=True)
     return {"text": text.removesuffix("<|im_end|>"), "ids": ids, "logprobs": [-0.123456] * len(ids)}
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    write_script(write_tokenizer(place / "tokenizer"), place / "script.json")

@@ -1,5 +1,8 @@
 """The benchmark's task played by inspect_ai: its own tool loop, scorer and log."""
 
+# The peer is installed in an environment of its own.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from inspect_ai import Task, eval

@@ -1,5 +1,8 @@
 """The benchmark's task played by LangGraph's ReAct agent over langchain-openai, as their documentation has it."""
 
+# The peer is installed in an environment of its own.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio

@@ -3,9 +3,11 @@
 From 0.2 on, verifiers starts a program of its own for each episode, which costs more.
 """
 
+# The peer is installed in an environment of its own.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import verifiers as vf

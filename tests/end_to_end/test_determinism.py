@@ -51,7 +51,7 @@ def timeless(trajectory: Trajectory) -> Trajectory:
 
 def without_times(step: Step) -> Step:
     generations: tuple[Generation, ...] = step.decision.generations
-    calm = tuple(dataclasses.replace(generation, seconds=0.0) for generation in generations)
+    calm = tuple(dataclasses.replace(generation, seconds=0.0, queue_seconds=0.0) for generation in generations)
     return dataclasses.replace(step, seconds=0.0, decision=dataclasses.replace(step.decision, generations=calm))
 
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from agentbench.envs import EnvStep
-from agentbench.envs.tool_env import ToolEnv
+from agentbench.envs.tool_env import ToolEnv, argument_problem
+from agentbench.tools.limits import ToolLimits
 from agentbench.types import (
     Action,
     CallTools,
     Final,
     Malformed,
+    Observation,
     Outcome,
     Rule,
     Task,
     ToolCall,
     ToolKind,
+    ToolSpec,
 )
 
 NO_API = Rule("Do not use the database.", (ToolKind.API,))
@@ -105,3 +112,41 @@ def test_an_answer_brings_the_next_turn_and_the_last_one_ends(film_tools, two_tu
     first = play(ToolEnv(film_tools, True), two_turns, Final("Jack Lee"))
     assert (first.observation.text, first.terminated) == ("Where was that person born?", False)
     assert play(ToolEnv(film_tools, True), two_turns, Final("Jack Lee"), Final("Stroud")).terminated
+
+
+VALUES = st.one_of(st.text(max_size=3), st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False))
+SCHEMAS = st.fixed_dictionaries(
+    {"type": st.just("object")},
+    optional={
+        "properties": st.dictionaries(
+            st.sampled_from("ab"),
+            st.sampled_from(
+                [
+                    *({"type": "string"}, {"type": "integer"}, {"type": "boolean", "title": "B"}, {"type": "number"}),
+                    *({"type": ["string", "null"]}, {"type": "string", "minLength": 2}, {"enum": ["x"]}, True, {}),
+                ]
+            ),
+        ),
+        "required": st.lists(st.sampled_from("ab"), unique=True),
+        "additionalProperties": st.booleans(),
+    },
+)
+
+
+@given(schema=SCHEMAS, arguments=st.dictionaries(st.sampled_from("abc"), VALUES))
+def test_arguments_are_found_right_exactly_where_json_schema_finds_them_right(
+    schema: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    right = Draft202012Validator(schema).is_valid(arguments)
+    assert (argument_problem(ToolSpec("t", "", schema), arguments) == "") is right
+
+
+def test_a_limit_of_a_tool_that_times_out_inside_is_the_tools_own_failure() -> None:
+    class Late:
+        spec = ToolSpec("late", "", {"type": "object"})
+
+        async def call(self, arguments: dict[str, Any]) -> Observation:
+            raise TimeoutError("the tool's own")
+
+    with pytest.raises(TimeoutError, match="the tool's own"):
+        asyncio.run(ToolLimits(5.0, {}).call(Late(), {}))

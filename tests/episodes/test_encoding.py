@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentbench.episodes.encoding import decode, encode
+from agentbench.episodes.encoding import decode, encode, expanded, shortened
 from agentbench.types import (
     Actor,
     Alternative,
@@ -139,3 +139,11 @@ def test_a_prefix_longer_than_the_previous_prompt_is_refused() -> None:
 def test_a_counted_episode_comes_back_equal(make_task: Callable[..., Task]) -> None:
     whole = dataclasses.replace(trajectory(), task=make_task("a", goal=3, scenario="api"))
     assert decode(encode(whole)) == whole
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=6).map(tuple), max_size=6))
+def test_a_live_episodes_shortened_steps_are_stored_and_expanded_like_full_ones(prompts: list[tuple[int, ...]]) -> None:
+    full = trajectory(*(step(asked(ids)) for ids in prompts))
+    seen: dict[str, tuple[int, ...]] = {}
+    live = trajectory(*(dataclasses.replace(one, decision=shortened(one.decision, seen)) for one in full.history.steps))
+    assert encode(live) == encode(full) and expanded(live) == full

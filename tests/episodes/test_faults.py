@@ -26,7 +26,7 @@ from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.summary import Summary
 from agentbench.errors import PreflightError
 from agentbench.llm import Sampling
-from agentbench.llm.http_server import ApiKey
+from agentbench.llm.keys import ApiKey
 from agentbench.llm.openai import OpenAILlm
 from agentbench.policies.chat import ChatAgent
 from agentbench.scoring.answers import AnswerScorer
@@ -164,7 +164,7 @@ def ids(folder: Path) -> Counter[str]:
 def test_a_fifth_of_all_requests_may_fail_and_no_episode_is_lost_or_doubled(tmp_path: Path) -> None:
     async def main() -> tuple[Summary, Proxy]:
         async with Proxy(every=5) as proxy:
-            return await play(tasks(500), client(proxy.url, timeout_s=1.0), tmp_path), proxy
+            return await play(tasks(500), client(proxy.url, timeout_s=3.0), tmp_path), proxy
 
     summary, proxy = run_async(main())
     # 500 episodes have 4 requests each; where every fifth one fails, 2,000 answers take 2,500 requests.

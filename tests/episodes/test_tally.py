@@ -9,7 +9,8 @@ import pytest
 
 from agentbench.config.model import Price
 from agentbench.episodes.rates import rate
-from agentbench.episodes.summary import ExpertSettings, ScoreSums, agreement, cost
+from agentbench.episodes.summary import ExpertSettings, ScoreSums, Seconds, agreement, cost
+from agentbench.episodes.table import notes
 from agentbench.episodes.tally import Tally, differ, step_preferences
 from agentbench.types import (
     Action,
@@ -215,3 +216,26 @@ def test_every_episodes_metadata_stands_in_the_summary_by_sample_id(tally: Tally
 def test_an_empty_run_has_no_rates() -> None:
     summary = Tally(ExpertSettings()).summary()
     assert (summary.success.rate, summary.expert_assistance.tracker.expert_share) == (None, None)
+
+
+def test_times_faults_and_cached_prompts_are_added_up(solved: Trajectory) -> None:
+    waited = Generation("agent", "", usage=Usage(8, 1, 2), seconds=3.0, queue_seconds=1.0, faults=("cut", "timeout"))
+    decision = Decision(calls("f"), generations=(waited, waited))
+    step = Step(decision, Observation(""), StepCategory.GOLD_CALL, seconds=0.5)
+    tally = Tally(ExpertSettings())
+    tally.add(dataclasses.replace(solved, history=dataclasses.replace(solved.history, steps=(step, step))))
+    summary = tally.summary()
+    # four generations of 2 s and 1 s of waiting, two steps of 0.5 s; 2 of 8 prompt tokens were cached each time
+    assert summary.seconds == Seconds(8.0, 4.0, 1.0) and summary.cached_share == {"agent": 0.25}
+    assert summary.faults == {"cut": 4, "timeout": 4}
+
+
+def test_the_table_says_what_was_cached_waited_for_and_repeated(solved: Trajectory) -> None:
+    waited = Generation("agent", "", usage=Usage(1000, 10, 450), seconds=3.0, queue_seconds=1.0, faults=("cut",))
+    step = Step(Decision(calls("f"), generations=(waited,)), Observation(""), StepCategory.GOLD_CALL, seconds=0.5)
+    tally = Tally(ExpertSettings())
+    tally.add(dataclasses.replace(solved, history=dataclasses.replace(solved.history, steps=(step,))))
+    said = notes(tally.summary())
+    assert "tokens of agent: 1,000 in prompts (45.0 % of them cached), 10 in completions" in said
+    assert "seconds per step: model 2.000, waiting for it 1.000, tools 0.500" in said
+    assert "requests repeated: cut 1" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -15,7 +16,8 @@ from aiohttp import web
 from agentbench.config.model import ApiMode
 from agentbench.errors import LlmError, PreflightError
 from agentbench.llm import Prompt, Request, Sampling
-from agentbench.llm.openai import ApiKey, OpenAILlm, read_key
+from agentbench.llm.keys import ApiKey, read_key
+from agentbench.llm.openai import OpenAILlm
 from agentbench.types import Generation, Usage
 
 T = TypeVar("T")
@@ -179,14 +181,44 @@ def test_a_refused_request_is_not_repeated() -> None:
     assert len(server.seen) == 1 and "HTTP 400" in str(error) and "too long" in str(error) and not error.retryable
 
 
-def test_a_slow_server_is_given_up_on_without_asking_twice() -> None:
-    async def slow() -> web.Response:
-        await asyncio.sleep(30)
-        return web.Response()
+async def slow() -> web.Response:
+    await asyncio.sleep(30)
+    return web.Response()
 
+
+def test_a_slow_server_is_asked_three_times_whatever_number_of_retries_is_allowed() -> None:
     server = Server(slow)
-    error = server.refuse(timeout_s=0.1)
-    assert "gave no answer within 0.1 s" in str(error) and error.retryable and len(server.seen) == 1
+    error = server.refuse(timeout_s=0.1, max_retries=20)
+    assert "gave no answer within 0.1 s (attempts: 3)" in str(error) and error.retryable and len(server.seen) == 3
+    assert error.next_step == "raise model.timeout_s, or lower concurrency"
+
+
+def test_garbage_is_asked_for_three_times_at_most() -> None:
+    server = Server(status(200, b"<html>"))
+    assert "(attempts: 3)" in str(server.refuse(max_retries=20)) and len(server.seen) == 3
+
+
+def test_what_was_mended_and_waited_for_stands_in_the_generation() -> None:
+    server = Server(status(429, retry_after="1"), status(500), status(200, b"<html>"), message("Hello"))
+    generation = server.ask(max_retries=3)
+    assert generation.faults == ("rate_limited", "server_error", "garbage")
+    assert 1.0 <= generation.queue_seconds <= generation.seconds  # the first pause is the one that was asked for
+
+
+def test_parameters_that_few_servers_know_are_sent_where_they_are_set() -> None:
+    server = Server(message("Hello"))
+    given = Sampling(1.0, top_k=5, min_p=0.1, repetition_penalty=1.2, presence_penalty=0.5, frequency_penalty=-0.5)
+    server.ask(Request(CHAT.prompt, given, 0, stop=("END",)))
+    body = server.seen[0][1]
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"], body["stop"]) == (5, 0.1, 1.2, ["END"])
+    assert (body["presence_penalty"], body["frequency_penalty"]) == (0.5, -0.5)
+
+
+def test_ids_that_come_back_as_they_were_sent_are_the_same_object() -> None:
+    choice = {"text": "yes", "token_ids": [4], "prompt_token_ids": [7, 8]}
+    assert Server({"choices": [choice]}).ask(IDS, mode=ApiMode.COMPLETIONS).prompt_ids is IDS.prompt.ids
+    other = {"choices": [{**choice, "prompt_token_ids": [1, 7, 8]}]}
+    assert Server(other).ask(IDS, mode=ApiMode.COMPLETIONS).prompt_ids == (1, 7, 8)
 
 
 def test_waiting_for_a_slot_is_no_time_out() -> None:
@@ -341,3 +373,15 @@ def test_a_key_comes_from_the_environment_or_from_dotenv(monkeypatch: pytest.Mon
     monkeypatch.setenv("STUDENT_KEY", "from the environment")
     assert read_key("STUDENT_KEY").value == "from the environment"
     assert SECRET not in repr(ApiKey("STUDENT_KEY", SECRET))
+
+
+def test_more_connections_than_files_may_be_open_are_refused_before_the_run() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+    try:
+        Server(message("")).run(lambda llm: llm.check(), max_connections=1000)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 1256  # 256 for all else
+        with pytest.raises(PreflightError, match=f"need 1000000256 open files; the system allows this process {hard}"):
+            Server(message("")).run(lambda llm: llm.check(), max_connections=10**9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

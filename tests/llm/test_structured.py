@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from agentbench.config.model import ApiMode
 from agentbench.errors import LlmError
 from agentbench.llm import Prompt, Request, Sampling
-from agentbench.llm.openai import ApiKey, OpenAILlm
+from agentbench.llm.keys import ApiKey
+from agentbench.llm.openai import OpenAILlm
 from agentbench.llm.openai_json import completion_body
 from agentbench.llm.scripted import ScriptedLlm
 from agentbench.llm.structured import Structured, StructuredError, StructuredLlm, read_object

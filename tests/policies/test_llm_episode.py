@@ -22,7 +22,8 @@ from agentbench.episodes.summary import ExpertSettings
 from agentbench.episodes.tally import Tally
 from agentbench.llm import Sampling
 from agentbench.llm.cache import CachedLlm
-from agentbench.llm.openai import ApiKey, OpenAILlm
+from agentbench.llm.keys import ApiKey
+from agentbench.llm.openai import OpenAILlm
 from agentbench.llm.structured import StructuredLlm
 from agentbench.policies.intervention import Intervention
 from agentbench.policies.llm_expert import EXPERT_PROMPT, LlmExpert

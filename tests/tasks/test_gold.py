@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from agentbench.errors import DataError
-from agentbench.tasks.gold import progress
+from agentbench.tasks.gold import advances, progress
 from agentbench.types import (
     Action,
     Decision,
@@ -84,3 +84,14 @@ def test_a_reference_to_a_path_that_was_not_observed_names_it(film_task: Task, f
 def test_an_unanswerable_turn_needs_no_calls(unanswerable: Task, film_tools) -> None:
     assert progress(unanswerable, history(film_tools)) == (0, 0, None)
     assert isinstance(unanswerable.turns[0].gold, Gold)
+
+
+def test_a_step_advances_exactly_where_it_adds_to_what_is_met(film_task: Task, film_tools, call) -> None:
+    director = call("get_film_director", title="Robbery"), DIRECTOR
+    search = call("retrieve_documents", collection="people", query="Lee, birthplace of"), FOUND
+    other = call("get_film_director", title="Heat"), Observation('{"director":[]}')
+    for done in ((), (director,), (director, search), (search,)):
+        for action, seen in (director, search, other):
+            before, after = history(film_tools, *done), history(film_tools, *done, (action, seen))
+            added = progress(film_task, after).met > progress(film_task, before).met
+            assert advances(film_task, before, after.steps[-1]) is added

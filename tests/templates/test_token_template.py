@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
 from agentbench.errors import PreflightError
-from agentbench.templates import Family
+from agentbench.templates import Family, Rendered
 from agentbench.templates.student_granite3 import StudentGranite3
 from agentbench.templates.student_mistral import StudentMistral
 from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.teacher import Teacher
 from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import Tokenizer
@@ -66,6 +68,21 @@ def test_a_prompt_starts_with_the_one_before_and_the_actions_tokens(
         said = tuple(index for piece in family.action(action) for index in tokenizer.encode(*piece))
         assert after.ids[: len(before.ids) + len(said)] == before.ids + said
         assert after.text == tokenizer.decode(after.ids)
+
+
+@pytest.mark.parametrize("earlier", [(), EARLIER], ids=["alone", "given"])
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_a_prompt_that_goes_on_from_an_earlier_one_is_the_same(
+    tokenizer: Tokenizer, family: Family, earlier: tuple[Exchange, ...]
+) -> None:
+    steps = tuple(step(action) for action in ACTIONS)
+    now = history(*steps, earlier=earlier)
+    for template in (TokenTemplate(family, tokenizer, "Be brief."), Teacher("Be brief.")):
+        for known in range(len(steps) + 1):
+            before = dataclasses.replace(now, steps=steps[:known])
+            assert template.render(now, Rendered(before, template.render(before))) == template.render(now)
+        other = dataclasses.replace(now, opening=Observation("Another question?"))
+        assert template.render(other, Rendered(now, template.render(now))) == template.render(other)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)

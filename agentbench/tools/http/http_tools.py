@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
-from agentbench.tools.http.client import HttpClient
 from agentbench.tools.http.spec import HttpApi, HttpEndpoint, Place
 from agentbench.types import Observation, ToolSpec
+
+if TYPE_CHECKING:
+    from agentbench.tools.http.client import HttpClient
 
 MAX_DEPTH = 100
 """Most levels of lists and objects within an answer."""

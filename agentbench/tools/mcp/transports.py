@@ -17,7 +17,7 @@ from typing import Any
 from agentbench.config.env import HttpServer, McpServer, StdioServer
 from agentbench.config.secrets import names_secret, redacted
 from agentbench.errors import PreflightError
-from agentbench.llm.openai import ApiKey, read_key
+from agentbench.llm.keys import ApiKey, read_key
 from agentbench.tools.mcp.results import one_line
 
 KEPT_STDERR_BYTES = 4096

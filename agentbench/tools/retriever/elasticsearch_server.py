@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentbench.config.retriever import ElasticsearchRetriever
 from agentbench.errors import PreflightError, RetrieverError
-from agentbench.llm.openai import ApiKey
+from agentbench.llm.keys import ApiKey
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, AsyncElasticsearch, TransportError

@@ -62,9 +62,12 @@ def failure(film_task: Task) -> Trajectory:
     return Trajectory(task, history, EndReason.FINAL, (Score("answer", 0.0, "not equal"),))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium: the one that is installed, or the one of the environment variable CHROMIUM."""
+    """Headless Chromium: the one that is installed, or the one of the environment variable CHROMIUM.
+
+    For one module: while it is there, its event loop runs in this thread and nobody can start another.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium: install one, or name it in the environment variable CHROMIUM")

@@ -10,7 +10,7 @@ import pytest
 
 from agentbench.config.retriever import ElasticsearchRetriever
 from agentbench.errors import PreflightError, RetrieverError
-from agentbench.llm.openai import ApiKey
+from agentbench.llm.keys import ApiKey
 from agentbench.tools.retriever import Document, Hit
 from agentbench.tools.retriever.documents import DocumentFile
 from agentbench.tools.retriever.elasticsearch import (

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from agentbench.config.retriever import ElasticsearchRetriever
 from agentbench.errors import PreflightError, RetrieverError
-from agentbench.llm.openai import ApiKey
+from agentbench.llm.keys import ApiKey
 from agentbench.tools.retriever import Hit
 from agentbench.tools.retriever.documents import DocumentFile
 from agentbench.tools.retriever.elasticsearch import ElasticsearchBm25, ElasticsearchIndex, ElasticsearchKnn

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agentbench.config.retriever import ElasticsearchRetriever
 from agentbench.errors import PreflightError, RetrieverError
-from agentbench.llm.openai import ApiKey
+from agentbench.llm.keys import ApiKey
 from agentbench.tools.retriever.documents import DocumentFile
 from agentbench.tools.retriever.elasticsearch import ElasticsearchBm25, ElasticsearchIndex
 from agentbench.tools.retriever.elasticsearch_server import ElasticsearchServer
