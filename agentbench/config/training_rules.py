@@ -82,6 +82,8 @@ def _dpo_fits_itself(stage: DpoStage) -> str:
         return f"stage.use_weighting: not with the loss {min(sorting)}, which sorts its rows and loses their weights"
     if stage.use_weighting and DpoLoss.SFT in losses:
         return "stage.use_weighting: not with the loss sft, which has no weight per pair"
+    if stage.use_weighting and DpoLoss.HINGE in losses:
+        return "stage.use_weighting: not with the loss hinge, whose weighted gradient TRL does not compute"
     unfit = [loss for loss in losses if loss not in _OF_REWARD_DIFFERENCES]
     if stage.f_divergence is not FDivergence.REVERSE_KL and unfit:
         return f"stage.f_divergence: the loss {unfit[0]} is only defined for reverse_kl"

@@ -30,7 +30,7 @@ class MaskedPreferences(DataCollatorForPreference):
 
 
 class MaskedUnpaired(DataCollatorForUnpairedPreference):
-    """Single completions; a neighbour's completion, with which KTO estimates its KL term, brings its own mask."""
+    """Single completions; another row's completion, with which KTO estimates its KL term, brings its own mask."""
 
     def torch_call(self, examples: list[Example]) -> dict[str, Any]:
         """TRL's batch with our masks."""

@@ -1,6 +1,6 @@
 """The benchmark's task played by the ToolEnv of verifiers 0.1, which plays in this process; results are saved by it.
 
-From 0.2 on, verifiers starts a program of its own for each episode, which costs more.
+Later versions were not measured.
 """
 
 # The peer is installed in an environment of its own.
