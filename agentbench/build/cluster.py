@@ -5,6 +5,9 @@ trajectories come back, one by one as they end, as the lines that are stored. Th
 folder. Ray is given no more than one process per worker to keep: what is played where is `episodes.crew`'s affair.
 """
 
+# Ray is an extra, and large: type checks do not need it.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio
