@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +34,7 @@ HELD_OUT = 300
 """Test tasks, the same for every arm and seed; their entities and question templates are in no training task."""
 GOLD_BASE, GOLD_SFT = 1_000, 2_500
 """Gold trajectories that the base student and then SFT learn from. The expert's tasks are others."""
-EXPERT_TASKS = 400
+EXPERT_TASKS = 1_760
 """Tasks of the training split, unknown to the student, on which an expert stands beside it."""
 
 DPO = (
@@ -158,19 +159,26 @@ def evaluation(here: Path, student: str) -> Command:
 
 
 def run(command: Command) -> int:
-    """Runs a command unless it has ended well before; its exit code.
+    """Runs a command unless the same one has ended well before; its exit code.
 
-    What an interrupted one left is moved aside: nothing below `outputs/` is deleted.
+    What an interrupted or another command left is moved aside: nothing below `outputs/` is deleted.
     """
-    ended = command.folder / "run.json"
-    if ended.is_file() and orjson.loads(ended.read_bytes()).get("exit_code") == 0:
+    line = ("-m", f"agentbench.{command.entry}", *command.arguments, f"hydra.run.dir={command.folder}")
+    if _ended_well(command.folder, line):
         return 0
     if command.folder.is_dir():
         command.folder.rename(_unused(command.folder))
-    line = ("-m", f"agentbench.{command.entry}", *command.arguments, f"hydra.run.dir={command.folder}")
     print(f"\n$ python {' '.join(line)}", flush=True)
     threads = {"OMP_NUM_THREADS": "1", **os.environ}
     return subprocess.run([sys.executable, *line], check=False, env=threads).returncode
+
+
+def _ended_well(folder: Path, line: Sequence[str]) -> bool:
+    path = folder / "run.json"
+    if not path.is_file():
+        return False
+    ran = orjson.loads(path.read_bytes())
+    return ran.get("exit_code") == 0 and shlex.split(ran["command"])[1:] == list(line)
 
 
 def share_out_gold() -> None:
