@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,7 +161,7 @@ def evaluation(here: Path, student: str) -> Command:
 
 
 def run(command: Command) -> int:
-    """Runs a command unless the same one has ended well before; its exit code.
+    """Runs a command unless the same one has ended well since its inputs were written; its exit code.
 
     What an interrupted or another command left is moved aside: nothing below `outputs/` is deleted.
     """
@@ -178,7 +180,15 @@ def _ended_well(folder: Path, line: Sequence[str]) -> bool:
     if not path.is_file():
         return False
     ran = orjson.loads(path.read_bytes())
-    return ran.get("exit_code") == 0 and shlex.split(ran["command"])[1:] == list(line)
+    same = ran.get("exit_code") == 0 and shlex.split(ran["command"])[1:] == list(line)
+    return same and _written(line[:-1]) < datetime.fromisoformat(ran["started"]).timestamp()
+
+
+def _written(line: Sequence[str]) -> float:
+    """When the newest of the study's files that a command reads was written, in seconds since the epoch."""
+    named = [Path(path) for path in re.findall(rf"{STUDY}[^],]*", " ".join(line).replace(" ", ","))]
+    files = [file for path in named for file in (path.rglob("*") if path.is_dir() else [path])]
+    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
 
 
 def share_out_gold() -> None:
@@ -240,7 +250,10 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
-    path.write_bytes(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))
+    """What is there already stays as old as it is."""
+    wanted = b"".join(line.rstrip(b"\n") + b"\n" for line in lines)
+    if not path.is_file() or path.read_bytes() != wanted:
+        path.write_bytes(wanted)
 
 
 def _unused(folder: Path) -> Path:
