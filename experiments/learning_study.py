@@ -41,11 +41,10 @@ EXPERT_TASKS = 1_760
 
 DPO = (
     "stage=dpo",
-    "stage.learning_rate=2e-4",
-    "stage.epochs=3",
-    "stage.batch_size=8",
+    "stage.learning_rate=1e-4",
+    "stage.batch_size=64",
     "stage.added_losses=[sft]",
-    "stage.added_weights=[1.0]",
+    "stage.added_weights=[10.0]",
 )
 SFT = ("stage=sft", "stage.learning_rate=5e-4", "stage.epochs=2")
 LAST = "trainer.checkpoint_every=null"
