@@ -56,7 +56,7 @@ test-slow: setup  ## Run the tests that take longer
 
 test-vllm: export HF_HUB_OFFLINE = 1
 test-vllm: setup  ## Run the tests that need a vLLM server
-	@$(PY) -m pytest -q -m vllm
+	@$(PY) -m pytest -q -m vllm tests/end_to_end
 
 check: setup  ## Format, lint, types and import floors, without changing anything
 	@$(PY) -m ruff format --check .

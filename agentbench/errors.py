@@ -10,6 +10,7 @@ AgentbenchError            one line for the user, no traceback
 ├── LlmError               a model server or model could not answer; recorded on the trajectory
 │   └── ServerDownError    the server was down for longer than is waited; ends the run, which can be resumed
 ├── RetrieverError         a search engine could not answer; recorded on the trajectory, no message for the agent
+├── ReplayError            an environment answered a repeated action otherwise; recorded on the branch
 ├── ToolServerError        somebody's tool server was lost; recorded on the trajectory, no message for the agent
 └── ToolError              a tool refuses or fails; becomes an observation, never leaves the environment
 """
@@ -89,6 +90,10 @@ class ServerDownError(LlmError):
 
 class RetrieverError(AgentbenchError):
     """A search engine could not answer a search: server gone, index lost. Neither the agent's fault nor its answer."""
+
+
+class ReplayError(AgentbenchError):
+    """An environment that was played again did not come back to the state it was to be brought to."""
 
 
 class ToolServerError(AgentbenchError):

@@ -1,13 +1,15 @@
-"""Trains a model on trajectories, or on rows made of them: sft, dpo and its relatives, kto, orpo.
+"""Trains a model on trajectories or rows (sft, dpo and its relatives, kto, orpo), or on episodes that it plays itself
+(grpo, rloo, ppo).
 
   python -m agentbench.train
   python -m agentbench.train stage=dpo lora=lora rows=[outputs/build_prefs/2026-01-31_12-00-00/rows.jsonl]
+  python -m agentbench.train stage=grpo model.path=… env.scenario=api tasks.split=train stage.evaluate_every=10
   python -m agentbench.train sweep=dpo_beta model=hf model.path=… rows=[…] validation_rows=[…] launcher=accelerate
 
 Without rows and trajectories, gold ones of the training split are rolled out first. evaluate.tasks=100 lets the trained
 model play held-out tasks. resume=<folder> goes on with a training from its last checkpoint.
 Exit codes: 0 done, 1 a bug of ours or a rank that failed, 2 configuration, 3 more failed episodes than
-evaluate.max_failures, 4 interrupted, 5 something a run needs is missing.
+stage.max_failures or evaluate.max_failures, 4 interrupted, 5 something a run needs is missing.
 """
 
 from __future__ import annotations

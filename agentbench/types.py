@@ -243,6 +243,9 @@ class Decision:
     generations: tuple[Generation, ...] = ()
     reason: str = ""
     """Why the expert stepped in; empty where it did not."""
+    note: str = ""
+    """What whoever decided about that saw, in words, whether the expert stepped in or not; empty where nothing was
+    said."""
 
 
 class StepCategory(StrEnum):
@@ -292,18 +295,28 @@ class Step:
     seconds: float = 0.0
     """Wall time the environment took, the model's time not included."""
     branches: tuple[Branch, ...] = ()
+    """Other ways on from the state it started in."""
+    duplicates: tuple[Generation, ...] = ()
+    """What the agent said when it was asked again in that state, where it came to the same as the step or a branch."""
 
 
 @record
 class Branch:
-    """Another way on from the state a step started in."""
+    """Another way on from the state a step started in; its steps may have branches themselves."""
 
     decision: Decision
-    """What was done instead."""
+    """What was done instead; an empty `Malformed` where the agent could not be asked."""
     steps: tuple[Step, ...]
     """The steps from that state to the branch's end; the first one is `decision`'s own."""
     end: EndReason
     scores: tuple[Score, ...] = ()
+    seed: int = 0
+    """The agent's seed on this way, in place of its episode's; a decision that was there already was drawn with that of
+    the path it leaves."""
+    reason: str = ""
+    """Why it was followed: `divergence`, `low_confidence`, `random`."""
+    error: str = ""
+    """The failure that ended it, as in `Trajectory.error`; empty unless `end` is error."""
 
 
 @record
@@ -362,8 +375,12 @@ class Trajectory:
         return sum(step.decision.actor is Actor.EXPERT for step in self.history.steps)
 
     def paths(self) -> Iterator[tuple[Step, ...]]:
-        """Every root-to-leaf path of the tree, the executed one first."""
-        yield self.history.steps
-        for index, step in enumerate(self.history.steps):
-            for branch in step.branches:
-                yield (*self.history.steps[:index], *branch.steps)
+        """Every root-to-leaf path of the tree, the executed one first; a branch comes before those that leave it."""
+        yield from _paths((), self.history.steps)
+
+
+def _paths(before: tuple[Step, ...], steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    yield (*before, *steps)
+    for index, step in enumerate(steps):
+        for branch in step.branches:
+            yield from _paths((*before, *steps[:index]), branch.steps)

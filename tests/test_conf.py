@@ -53,6 +53,7 @@ REQUIRED = {
     ("expert", "llm"): [*endpoint("expert"), "expert_mode=informed"],
     ("overseer", "llm"): [*endpoint("overseer"), "expert_mode=informed"],
     ("judge", "llm"): endpoint("judge"),
+    ("expert_mode", "judge"): ["overseer=llm", *endpoint("overseer")],
     **{("stage", stage): ["rows=[some.jsonl]", *GIVEN] for stage in ("dpo", "kto", "orpo")},
     **{("lora", adapter): ["rows=[some.jsonl]", *GIVEN] for adapter in ("lora", "qlora")},
     **{
@@ -80,6 +81,7 @@ ONLY_FOR = {
     ("model", "openai"): {*PLAYED, "doctor"},
     ("template", "teacher"): {*PLAYED, "doctor", "build_prefs"},
     ("env", "mcp"): PLAYED,
+    **{("expert_mode", kind): PLAYED for kind in groups("rollout")["expert_mode"].options if kind != "none"},
     ("launcher", "ray"): PLAYED,
     **{("launcher", kind): {"train"} for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
     ("serve", "mcp"): {"serve"},
@@ -87,6 +89,7 @@ ONLY_FOR = {
     ("sweep", "tool_interface"): PLAYED,
     ("sweep", "scenario_grid"): PLAYED,
     ("sweep", "horizon"): PLAYED,
+    ("sweep", "expert_budget"): {"rollout"},
     ("sweep", "lora_rank"): {"train"},
     ("sweep", "dpo_beta"): {"train"},
     ("sweep", "optuna_dpo"): {"train"} if find_spec("optuna") else set(),

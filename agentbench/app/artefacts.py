@@ -1,8 +1,9 @@
 """Files and folders that runs read and write, with hashes, so that what came from what can be told later.
 
-A folder's hash covers the names and contents of its files, but for derived ones: `index` folders and lock files. Of a
-file larger than 64 MiB in a folder, size, first and last MiB stand for the whole: all weights of a model change with
-training, and reading tens of gigabytes only to name them is not worth it. Files named by themselves are read whole.
+A folder's hash covers the names and contents of its files, but for derived ones: `index` folders and lock files. What
+is no file, as a socket, does not count. Of a file larger than 64 MiB in a folder, size, first and last MiB stand for
+the whole: all weights of a model change with training, and reading tens of gigabytes only to name them is not worth it.
+Files named by themselves are read whole.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _files(folder: Path) -> Iterator[Path]:
             continue
         if path.is_dir():
             yield from _files(path)
-        else:
+        elif path.is_file():
             yield path
 
 

@@ -15,11 +15,16 @@ from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.keys import leaves
 from agentbench.errors import ConfigError, DataError, PreflightError
 
+CONFIG = Path(".hydra", "config.yaml")
+"""In a run's folder: what it was configured with."""
 _MAY_DIFFER = frozenset(
     {"resume", "concurrency", "episode_timeout_s", "max_failures", "cache_dir", "tracker", "evaluate"}
     | {"baselines", "compare", "allow", "labels"}
+    | {"serve.host", "serve.port", "serve.start_timeout_s"}
+    | {"serve.parity", "serve.parity_device", "serve.parity_tolerance"}
+    | {"model.api_key_env", "model.timeout_s", "model.max_retries", "model.down_timeout_s", "model.max_connections"}
 )
-"""Top-level keys that change how a run proceeds but not what comes out of it."""
+"""Keys, or sections, that change how a run proceeds but not what comes out of it."""
 
 
 def claim(wanted: Path) -> Path:
@@ -45,7 +50,7 @@ def resumed(folder: Path, config: RolloutConfig | TrainConfig, entry: str) -> Pa
         DataError: its configuration cannot be read.
         ConfigError: it is a run of another entry point, or the configurations differ; one line per key.
     """
-    saved = folder / ".hydra" / "config.yaml"
+    saved = folder / CONFIG
     if not folder.is_dir():
         raise PreflightError(f"resume: no folder {str(folder)!r}")
     if not saved.is_file():
@@ -53,15 +58,25 @@ def resumed(folder: Path, config: RolloutConfig | TrainConfig, entry: str) -> Pa
     record = read_record(folder)
     if record is not None and record["entry"] != entry:
         raise ConfigError([f"resume: {folder} is a run of {record['entry']}, not of {entry}"])
-    before = load(_mapping(saved), type(config))
+    differ = differing(folder, config)
+    if differ:
+        raise ConfigError(differ)
+    with locked(folder):
+        return folder
+
+
+def differing(folder: Path, config: Any) -> list[str]:
+    """A line for every key in which a run's saved configuration is another one, but those that may differ.
+
+    Raises:
+        DataError, ConfigError: the saved configuration cannot be read, or is of another version or entry point.
+    """
+    before = load(_mapping(folder / CONFIG), type(config))
     then, now = dict(leaves(dataclasses.asdict(before))), dict(leaves(dataclasses.asdict(config)))
     differ = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
     may = _MAY_DIFFER | ({"launcher"} if isinstance(config, RolloutConfig) else set())
-    differ = [key for key in differ if key.split(".")[0] not in may]
-    if differ:
-        raise ConfigError([f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ])
-    with locked(folder):
-        return folder
+    differ = [key for key in differ if key not in may and key.split(".")[0] not in may]
+    return [f"{key}: was {then.get(key)} in {folder}, is {now.get(key)}" for key in differ]
 
 
 def _first_free(wanted: Path) -> Path:

@@ -110,7 +110,7 @@ def _read_schemas() -> _Source:
                     choices[node.name] = " | ".join(str(ast.literal_eval(value)) for value in values) + "."
                 case ast.ClassDef(decorator_list=[ast.Name(id="schema")], bases=bases):
                     inherited = [key for base in bases for key in schemas[ast.unparse(base)]]
-                    schemas[node.name] = [*inherited, *_keys(node)]
+                    schemas[node.name] = list({key.name: key for key in [*inherited, *_keys(node)]}.values())
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     aliases[name] = ast.unparse(node.value)
     return _Source(schemas, aliases, choices)

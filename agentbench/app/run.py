@@ -31,6 +31,7 @@ from agentbench.app.record import RunRecord, read_record
 from agentbench.config import entry as schemas
 from agentbench.config import load
 from agentbench.config.entry import RolloutConfig, TrainConfig
+from agentbench.config.report import ReportConfig
 from agentbench.errors import AgentbenchError, ConfigError, Interrupted, PreflightError, RunFailed
 
 log = logging.getLogger(__name__)
@@ -261,7 +262,8 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
 
 def _again(entry: Entry, line: CommandLine, config: object, exit_code: int) -> str:
     """The command that goes on after a failure, with what is finished where the entry point can do that."""
-    if exit_code == ConfigError.exit_code:
+    reads_only = isinstance(config, ReportConfig) and exit_code == PreflightError.exit_code
+    if exit_code == ConfigError.exit_code or reads_only:  # the same command would find the same files
         return command(entry.name, "--help")
     flags = [] if line.config_dir is None else ["--config-dir", str(line.config_dir)]
     overrides = [text for text in _plain_overrides() if not text.startswith(("resume=", "sweep="))]

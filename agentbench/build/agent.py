@@ -15,9 +15,8 @@ from agentbench.config.entry import RolloutConfig
 from agentbench.config.model import ApiMode, HfModel, OpenAIModel, TinyModel
 from agentbench.config.serve import NoServe, ServeDtype, VllmServe
 from agentbench.errors import AgentbenchError, ConfigError, PreflightError
-from agentbench.llm import Llm
 from agentbench.llm.keys import read_key
-from agentbench.llm.served import ServedLlm
+from agentbench.llm.served import FittingLlm
 from agentbench.serving import parity, vllm
 from agentbench.serving.client import PrefixCache
 from agentbench.serving.folder import ADAPTERS, is_kept
@@ -116,7 +115,8 @@ def agent(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Ag
         case VllmServe() as serve:
             served = serve_weights(serve, weights, config, report)
             behind = model(_behind(served, weights, config), found, report)
-            asked = behind._replace(llm=_as_in_process(behind, served, weights, config))
+            context = served.lease.client.context(served.lease.state.name)
+            asked = behind._replace(llm=FittingLlm(behind.llm, context=context))
             return Agent(asked, weights.identity, served, weights.path)
 
 
@@ -209,14 +209,6 @@ def _tolerance(serve: VllmServe, lease: Lease) -> float:
     if serve.quantization:
         return 0.5
     return 0.01 if ServeDtype.FLOAT32.value in lease.state.command else 0.1
-
-
-def _as_in_process(behind: Model, served: Served, weights: Weights, config: RolloutConfig) -> Llm:
-    tokenizer = load_tokenizer(config.template.tokenizer or weights.path)
-    ends = (tokenizer.id_of(text) for text in behind.template.stop)
-    stop_ids = [index for index in ends if index is not None]
-    context = served.lease.client.context(served.lease.state.name)
-    return ServedLlm(behind.llm, tokenizer.decode, stop_ids, context=context)
 
 
 def _behind(served: Served, weights: Weights, config: RolloutConfig) -> RolloutConfig:

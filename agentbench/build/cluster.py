@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 
 from agentbench.build import Report
 from agentbench.build.agent import weights_of
-from agentbench.build.runs import Cast, Rollout, assembled, field_of, needs_agent, rollout
+from agentbench.build.cast import Cast, needs_agent
+from agentbench.build.runs import Rollout, assembled, field_of, rollout
 from agentbench.config.cluster import RayLauncher
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.launcher import SingleLauncher
@@ -97,6 +98,9 @@ def _connected(launcher: RayLauncher) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if launcher.address == "local":
+        # Keeps Ray on loopback, as where clusters of several machines are not supported; read when Ray is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     where: dict[str, Any] = {"address": launcher.address}

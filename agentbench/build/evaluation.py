@@ -13,7 +13,7 @@ from agentbench.app.artefacts import add_inputs
 from agentbench.build import Report
 from agentbench.build.actors import llm_judge
 from agentbench.build.cluster import launched
-from agentbench.build.reporting import compared, figures_of
+from agentbench.build.reporting import compared, figures_of, seen
 from agentbench.build.runs import Rollout, expert_settings, scorers_of
 from agentbench.config.entry import EvalConfig, RolloutConfig
 from agentbench.config.env import McpEnv
@@ -135,7 +135,7 @@ def outcome(config: EvalConfig, folder: Path) -> RenderableType:
         PreflightError, DataError: a file is missing or broken.
     """
     run = read_run(folder)
-    tables: list[RenderableType] = [figures_of(run, config.labels, folder, config.seed)]
+    tables: list[RenderableType] = [figures_of(seen(run, config.labels, config.seed), folder)]
     if config.compare:
         earlier = [read_run(path) for path in config.compare]
         tables.append(compared([*earlier, run], allow=config.allow, seed=config.seed, flips=FLIPS, folder=folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import hashlib
 import shlex
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from agentbench.app.children import end_with_parent
 from agentbench.build import Report
 from agentbench.config.agent import AgentConfig
 from agentbench.config.entry import RolloutConfig
@@ -28,6 +28,7 @@ from agentbench.llm import Llm
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.fleet import Fleet
 from agentbench.llm.keys import read_key
+from agentbench.llm.served import DecodedLlm
 from agentbench.policies.chat import AGENT_PROMPT
 from agentbench.templates import Family, Template
 from agentbench.templates.student_granite3 import StudentGranite3
@@ -36,14 +37,11 @@ from agentbench.templates.student_qwen3 import StudentQwen3
 from agentbench.templates.teacher import Teacher
 from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
-from agentbench.templates.tokenizer import load_tokenizer
+from agentbench.templates.tokenizer import Tokenizer, load_tokenizer
 from agentbench.worlds.manifest import World
 
 if TYPE_CHECKING:
     from agentbench.llm.openai import OpenAILlm
-
-PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h."""
 
 STUDENT_GENERATION = 3
 """Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
@@ -89,7 +87,7 @@ def _in_process(hf: HfModel, config: RolloutConfig, report: Report | None = None
     layout = TokenTemplate(
         family(config.template.kind, config.template.thinking), tokenizer, system_prompt(config.agent)
     )
-    stop_ids = [index for text in layout.stop if (index := tokenizer.id_of(text)) is not None]
+    stop_ids = list(_stop(layout, tokenizer))
     prefix_bytes = int(hf.prefix_cache_gib * 2**30)
     llm = HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch, prefix_bytes=prefix_bytes, report=report)
     return Model(llm, layout)
@@ -102,7 +100,13 @@ def _remote(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Model
         return Model(llm, Teacher(system), llm.check, llm.breaker)
     tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
     layout = TokenTemplate(family(config.template.kind, config.template.thinking), tokenizer, system)
-    return Model(llm, layout, llm.check, llm.breaker)
+    decoded = DecodedLlm(llm, layout.decode, _stop(layout, tokenizer))
+    return Model(decoded, layout, llm.check, llm.breaker)
+
+
+def _stop(template: Template, tokenizer: Tokenizer) -> dict[int, str]:
+    """The control tokens that end a completion, by id."""
+    return {index: text for text in template.stop if (index := tokenizer.id_of(text)) is not None}
 
 
 def _fleet(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Fleet:
@@ -185,18 +189,11 @@ def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, 
         return folder
     report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
     command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, env, config)]
-    with_us = _end_with_parent if sys.platform == "linux" else None
-    if (
-        subprocess.run(command, check=False, preexec_fn=with_us).returncode != 0
-        or not (folder / "config.json").is_file()
-    ):
+    with_us = end_with_parent(signal.SIGTERM)  # a training that nobody waits for serves nobody
+    done = subprocess.run(command, check=False, preexec_fn=with_us)
+    if done.returncode != 0 or not (folder / "config.json").is_file():
         raise PreflightError("the tiny student could not be trained", shlex.join(["python", *command[1:]]))
     return folder
-
-
-def _end_with_parent() -> None:
-    """Asks Linux to end this process when its parent is killed: a training that nobody waits for serves nobody."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def student_folder(

@@ -15,7 +15,7 @@ from agentbench.config.env import EarlierTurns, EnvConfig, Granularity, Interfac
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.suggest import did_you_mean
 from agentbench.config.tasks import TasksConfig
-from agentbench.envs import Environment
+from agentbench.envs import Environment, Restoring
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.tasks.turns import with_given_turns
@@ -56,6 +56,12 @@ class Playground(NamedTuple):
     """Frees databases and connections."""
     limits: ToolLimits | None = None
     """How long and how often tools may be at work; off: as they are."""
+    ours: frozenset[str] = frozenset()
+    """Domains none of whose tools asks a server that may remember what it was asked."""
+
+    def restoring(self, domain: str) -> Restoring:
+        """How the state of a domain's episodes can be had again."""
+        return Restoring.FORK if domain in self.ours else Restoring.NEVER
 
     def environment(self, task: Task) -> Environment:
         """A fresh environment for a task.
@@ -65,7 +71,8 @@ class Playground(NamedTuple):
         """
         if task.domain not in self.tools:
             raise PreflightError(f"task {task.id!r} is about {task.domain!r}; the run has {sorted(self.tools)}")
-        return ToolEnv(self.tools[task.domain](task), self.enforce_rules, self.limits)
+        tools = self.tools[task.domain](task)
+        return ToolEnv(tools, self.enforce_rules, self.limits, self.restoring(task.domain))
 
 
 def playground(
@@ -116,7 +123,8 @@ def _worlds(
             if world.http is not None:
                 await world.http.close()
 
-    return Playground(found, chosen, makers, env.enforce_rules, search.preflight, close, _limits(env))
+    ours = frozenset(name for name, world in opened.items() if world.http is None)
+    return Playground(found, chosen, makers, env.enforce_rules, search.preflight, close, _limits(env), ours)
 
 
 def _limits(env: EnvConfig) -> ToolLimits:

@@ -17,9 +17,10 @@ from agentbench import __version__
 from agentbench.build import Report
 from agentbench.build.models import family, system_prompt
 from agentbench.config.entry import BuildPrefsConfig
-from agentbench.config.prefs import SftPrefs, StepPrefs, TrajectoryPrefs
+from agentbench.config.prefs import SftPrefs, StepPrefs, StepSource, TrajectoryPrefs
 from agentbench.config.tasks import Split
 from agentbench.config.template import TemplateKind
+from agentbench.episodes.state_values import state_values
 from agentbench.episodes.store import read_trajectories
 from agentbench.episodes.tally import differ
 from agentbench.errors import DataError, PreflightError
@@ -35,6 +36,7 @@ from agentbench.training_data.step_pairs import StepPairs
 from agentbench.training_data.supervised import Supervised
 from agentbench.training_data.trajectory_pairs import TrajectoryPairs, Walks
 from agentbench.training_data.transcript import Transcriber
+from agentbench.training_data.value_pairs import Value, ValuePairs
 from agentbench.types import Trajectory
 
 CARD = "card.json"
@@ -92,7 +94,7 @@ class _Maker:
         config, transcriber = self._config, self._transcriber
         match config.prefs:
             case StepPrefs() as prefs:
-                pairs = StepPairs(prefs, transcriber, differ)
+                pairs = _step_pairs(prefs, transcriber)
                 self._dropped.append(pairs.dropped)
                 for trajectory in self._read(config.trajectories):
                     yield from self._drawn(trajectory, pairs.rows(trajectory))
@@ -157,6 +159,19 @@ class _Maker:
         self.counts.actors.update(step.decision.actor.value for step in steps)
         if self._identity.tokenizer:
             self.counts.served.update(compare_served(steps, self._transcriber.transcript(trajectory.history)))
+
+
+def _step_pairs(prefs: StepPrefs, transcriber: Transcriber) -> StepPairs | ValuePairs:
+    match prefs.source:
+        case StepSource.ACTORS:
+            return StepPairs(prefs, transcriber, differ)
+        case StepSource.VALUES:
+            return ValuePairs(prefs, transcriber, differ, _values)
+
+
+def _values(trajectory: Trajectory) -> dict[int, Value]:
+    estimates = {key: value.step for key, value in state_values(trajectory).items()}
+    return {key: Value(found.mean, found.leaves) for key, found in estimates.items() if found.mean is not None}
 
 
 class _Writing(NamedTuple):

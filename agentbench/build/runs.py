@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.app.artefacts import add_inputs
 from agentbench.build import Report
-from agentbench.build.actors import Actor, llm_expert, llm_judge, llm_overseer
-from agentbench.build.agent import Agent, agent
+from agentbench.build.actors import Actor
+from agentbench.build.cast import Cast, alone, cast_of, policy_of
 from agentbench.build.playground import Playground, playground
+from agentbench.build.trees import refuse_unrestorable, tree_parts
+from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.entry import DoctorConfig, EvalConfig, ExportFormat, RolloutConfig, TrainConfig
 from agentbench.config.env import M3Env
-from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
-from agentbench.config.llm_actors import LlmExpert as LlmExpertConfig
-from agentbench.config.llm_actors import LlmJudge as LlmJudgeConfig
-from agentbench.config.llm_actors import LlmOverseer as LlmOverseerConfig
-from agentbench.config.model import TinyModel
+from agentbench.config.expert_mode import (
+    ExpertModeConfig,
+    GroundTruthExpert,
+    InformedExpert,
+)
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.scorer import AnswerScorer as AnswerScorerConfig
 from agentbench.config.scorer import VakraScorer as VakraScorerConfig
@@ -33,16 +34,7 @@ from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.summary import ExpertSettings, Summary
 from agentbench.episodes.tally import Tally
 from agentbench.errors import RunFailed
-from agentbench.llm import Sampling
-from agentbench.llm.breaker import Breaker
 from agentbench.policies import Policy
-from agentbench.policies.chat import ChatAgent
-from agentbench.policies.gold_expert import GoldExpert
-from agentbench.policies.intervention import Intervention
-from agentbench.policies.llm_expert import LlmExpert
-from agentbench.policies.llm_overseer import LlmOverseer
-from agentbench.policies.overseer import RuleOverseer
-from agentbench.policies.triggers import Always, Coin, Never, Overseer, Stuck, Trigger
 from agentbench.scoring import Scorer
 from agentbench.scoring.adherence import AdherenceScorer
 from agentbench.scoring.answers import AnswerScorer
@@ -51,39 +43,6 @@ from agentbench.scoring.steps import StepGrader
 from agentbench.scoring.vakra import VakraScorer
 from agentbench.tasks.vakra.export import read_submission, write_submission
 from agentbench.types import StepCategory, Task
-
-
-class Cast(NamedTuple):
-    """The models of a run; `None` where none is needed."""
-
-    agent: Agent | None = None
-    expert: Actor | None = None
-    overseer: Actor | None = None
-    judge: Actor | None = None
-
-    def preflights(self) -> list[Callable[[], Awaitable[None]]]:
-        """What asks their servers whether they are there."""
-        beside = (actor.preflight for actor in (self.expert, self.overseer, self.judge) if actor)
-        return [*([self.agent.model.preflight] if self.agent and self.agent.model.preflight else []), *beside]
-
-    def breakers(self) -> tuple[Breaker, ...]:
-        """What knows whether their servers are there."""
-        mine = self.agent.model.breaker if self.agent else None
-        beside = (actor.breaker for actor in (self.expert, self.overseer, self.judge) if actor)
-        return (*((mine,) if mine else ()), *beside)
-
-    def serving(self) -> AbstractAsyncContextManager[None]:
-        """The agent's server, where it is one of our own, watched for as long as the context lasts."""
-        served = self.agent.served if self.agent else None
-        return served.in_use() if served else nullcontext()
-
-    async def close(self) -> None:
-        """Frees connections and memory."""
-        if self.agent is not None:
-            await self.agent.model.llm.close()
-        for actor in (self.expert, self.overseer, self.judge):
-            if actor is not None:
-                await actor.close()
 
 
 class Rollout(NamedTuple):
@@ -157,7 +116,7 @@ def rollout(config: RolloutConfig, report: Report) -> Rollout:
         PreflightError, DataError: something the run needs is missing or broken.
     """
     field = field_of(config, report)
-    return assembled(config, field, _cast(config, field, report))
+    return assembled(config, field, cast_of(config, field, report))
 
 
 def field_of(config: RolloutConfig, report: Report) -> Playground:
@@ -172,9 +131,14 @@ def field_of(config: RolloutConfig, report: Report) -> Playground:
 
 
 def assembled(config: RolloutConfig, field: Playground, cast: Cast) -> Rollout:
-    """A run on this field with these models."""
+    """A run on this field with these models.
+
+    Raises:
+        PreflightError: episodes are to branch, and an environment cannot be brought back to an earlier state.
+    """
+    refuse_unrestorable(config.env, field)
     settings = PoolSettings(
-        concurrency=config.concurrency,
+        concurrency=1 if cast.terminal else config.concurrency,
         horizon=config.env.horizon,
         seed=config.seed,
         episode_timeout_s=config.episode_timeout_s,
@@ -184,13 +148,19 @@ def assembled(config: RolloutConfig, field: Playground, cast: Cast) -> Rollout:
         samples=config.samples,
         table=not isinstance(config, EvalConfig),
         breakers=cast.breakers(),
+        progress=cast.terminal is None,
     )
     grader, scorers = step_grader(config.rewards), scorers_of(config, cast.judge)
 
     weights = cast.agent.weights if cast.agent else ""
 
     def make(task: Task, seed: int) -> EpisodeParts:
-        return EpisodeParts(field.environment(task), _policy(config, task, seed, cast), grader, scorers, weights)
+        tree = tree_parts(
+            config.env, field, task, lambda seed, advised: alone(config, task, seed, cast, advised=advised)
+        )
+        return EpisodeParts(
+            field.environment(task), policy_of(config, task, seed, cast), grader, scorers, weights, tree
+        )
 
     inputs = _inputs(config, field, cast)
     return Rollout(field, make, settings, cast, config.export, config.predictions, scorers, grader, inputs)
@@ -204,7 +174,7 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
             model=config.model,
             template=config.template,
             agent=config.agent,
-            env=config.env,
+            env=dataclasses.replace(config.env, branching=Branching.NONE, branches=BranchesConfig()),
             expert_mode=GroundTruthExpert(),
             retriever=config.retriever,
             tasks=TasksConfig(split=Split.TRAIN),
@@ -213,13 +183,6 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
         ),
         report,
     )
-
-
-def needs_agent(config: RolloutConfig) -> bool:
-    """Whether a run ever asks the agent: an expert that takes every step and keeps no alternative does not."""
-    mode = config.expert_mode
-    plays = not isinstance(mode, GroundTruthExpert) or mode.save_alternate_trace
-    return plays and config.predictions is None
 
 
 def _inputs(config: RolloutConfig, field: Playground, cast: Cast) -> dict[str, Path]:
@@ -250,16 +213,6 @@ def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
             return ExpertSettings(mode.kind)
 
 
-def _cast(config: RolloutConfig, field: Playground, report: Report) -> Cast:
-    cache = config.cache_dir
-    return Cast(
-        agent=agent(config, field.worlds, report) if needs_agent(config) else None,
-        expert=llm_expert(config.expert, cache) if isinstance(config.expert, LlmExpertConfig) else None,
-        overseer=llm_overseer(config.overseer, cache) if isinstance(config.overseer, LlmOverseerConfig) else None,
-        judge=llm_judge(config.judge, cache) if isinstance(config.judge, LlmJudgeConfig) else None,
-    )
-
-
 def scorers_of(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]:
     """Who scores the episodes, with the judge's model where there is one."""
     opinion = LlmJudge(judge.ask, judge.instructions, config.seed) if judge else None
@@ -269,55 +222,6 @@ def scorers_of(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]
             return (AnswerScorer(), AdherenceScorer(), *beside)
         case VakraScorerConfig(parity=parity, responses=responses):
             return (VakraScorer(parity, responses, opinion),)
-
-
-def _policy(config: RolloutConfig, task: Task, seed: int, cast: Cast) -> Policy:
-    expert = _expert(task, seed, cast.expert)
-    if cast.agent is None:
-        return expert
-    chat = ChatAgent(cast.agent.model.llm, cast.agent.model.template, _sampling(config), seed, config.agent.stop)
-    trigger = _trigger(config.expert_mode, task, seed, cast.overseer)
-    return Intervention(chat, expert, trigger, config.expert_mode.save_alternate_trace)
-
-
-def _expert(task: Task, seed: int, actor: Actor | None) -> Policy:
-    return LlmExpert(task, actor.ask, actor.instructions, seed) if actor else GoldExpert(task)
-
-
-def _sampling(config: RolloutConfig) -> Sampling:
-    longest = config.agent.max_tokens
-    if isinstance(config.model, TinyModel):
-        longest = min(longest, config.model.max_tokens)
-    agent = config.agent
-    return Sampling(
-        agent.temperature,
-        agent.top_p,
-        longest,
-        top_k=agent.top_k,
-        min_p=agent.min_p,
-        repetition_penalty=agent.repetition_penalty,
-        presence_penalty=agent.presence_penalty,
-        frequency_penalty=agent.frequency_penalty,
-    )
-
-
-def _trigger(mode: ExpertModeConfig, task: Task, seed: int, overseer: Actor | None) -> Trigger:
-    rng = random.Random(seed)
-    match mode:
-        case NoExpert():
-            return Never()
-        case GroundTruthExpert():
-            return Always()
-        case RandomExpert(probability=probability):
-            return Coin(probability, rng)
-        case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
-            return Stuck(init, _overseer(task, seed, recent, overseer), Coin(epsilon, rng))
-
-
-def _overseer(task: Task, seed: int, recent_limit: int, actor: Actor | None) -> Overseer:
-    if actor is None:
-        return RuleOverseer(task, recent_limit)
-    return LlmOverseer(task, recent_limit, actor.ask, actor.instructions, seed=seed)
 
 
 class SelfCheck(NamedTuple):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from rich.table import Table
@@ -31,12 +31,22 @@ _TRAINED = (
 """What a training is judged by where it played no tasks, the best first; labels are headings of the table."""
 
 
+class Sweep(NamedTuple):
+    """A finished sweep as its folder tells it."""
+
+    table: Table
+    """The one that ended it."""
+    points: list[Point]
+    measure: Measure
+    jobs: dict[str, Path]
+    """By the settings of the job: the files of those that played episodes."""
+
+
 def sum_up_episodes(jobs: Sequence[app.Job], report: Report) -> None:
     """Table and plot of a sweep of runs of episodes, shown and written beside the jobs."""
     outcomes = episodes.sum_up(jobs)
     app.show(episodes.sweep_table(outcomes))
-    points = [_played(outcome.settings, outcome.success) for outcome in outcomes]
-    _plot(points, _success([outcome.success for outcome in outcomes]), jobs[0].folder.parent, report)
+    _plot(*_played_points(outcomes), jobs[0].folder.parent, report)
 
 
 def sum_up_trainings(jobs: Sequence[app.Job], report: Report) -> None:
@@ -45,18 +55,11 @@ def sum_up_trainings(jobs: Sequence[app.Job], report: Report) -> None:
 
     outcomes = trainings.sum_up(jobs)
     app.show(trainings.sweep_table(outcomes))
-    rates = [outcome.success for outcome in outcomes]
-    if any(rates):
-        points = [_played(outcome.settings, outcome.success) for outcome in outcomes]
-        measure = _success(rates)
-    else:
-        measure = _judged_by(outcomes)
-        points = [Point(outcome.settings, outcome.figures.get(measure.label)) for outcome in outcomes]
-    _plot(points, measure, jobs[0].folder.parent, report)
+    _plot(*_trained_points(outcomes), jobs[0].folder.parent, report)
 
 
-def read_sweep(folder: Path) -> tuple[Table, dict[str, Path]]:
-    """The table that ended a sweep, and by the settings of its jobs, the files of those that played episodes.
+def read_sweep(folder: Path) -> Sweep:
+    """What a folder tells of a sweep that ended.
 
     Raises:
         DataError: `sweep.json` cannot be read.
@@ -70,8 +73,10 @@ def read_sweep(folder: Path) -> tuple[Table, dict[str, Path]]:
         made: Any = trainings.Outcome if trained else episodes.Outcome
         outcomes = [made(**{**one, "success": Rate(**one["success"]) if one["success"] else None}) for one in found]
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
-        raise DataError(folder / SWEEP, "is no summary of a sweep of this version") from error
+        problem, advice = "is no summary of a sweep of this version", "name a job's folder, or run the sweep again"
+        raise DataError(folder / SWEEP, problem, next_step=advice) from error
     table = trainings.sweep_table(outcomes) if trained else episodes.sweep_table(outcomes)
+    points = _trained_points(outcomes) if trained else _played_points(outcomes)
     varied = varied_keys([outcome.settings for outcome in outcomes])
     jobs: dict[str, Path] = {}
     for outcome in outcomes:
@@ -79,7 +84,19 @@ def read_sweep(folder: Path) -> tuple[Table, dict[str, Path]]:
         if played.is_file():
             name = " ".join(f"{key}={outcome.settings.get(key, '')}" for key in varied)
             jobs[name or outcome.folder] = played
-    return table, jobs
+    return Sweep(table, *points, jobs)
+
+
+def _played_points(outcomes: Sequence[episodes.Outcome | trainings.Outcome]) -> tuple[list[Point], Measure]:
+    points = [_played(outcome.settings, outcome.success) for outcome in outcomes]
+    return points, _success([outcome.success for outcome in outcomes])
+
+
+def _trained_points(outcomes: Sequence[trainings.Outcome]) -> tuple[list[Point], Measure]:
+    if any(outcome.success for outcome in outcomes):
+        return _played_points(outcomes)
+    measure = _judged_by(outcomes)
+    return [Point(outcome.settings, outcome.figures.get(measure.label)) for outcome in outcomes], measure
 
 
 def _played(settings: dict[str, str], success: Rate | None) -> Point:

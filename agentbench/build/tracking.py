@@ -23,8 +23,9 @@ from agentbench.config.keys import leaves
 from agentbench.config.secrets import redacted, secret_values
 from agentbench.config.tracker import NoTracker, TensorboardTracker, TrackerConfig, WandbTracker
 from agentbench.episodes.summary import SUMMARY, Summary
-from agentbench.errors import AgentbenchError, PreflightError
+from agentbench.errors import AgentbenchError, PreflightError, RunFailed
 from agentbench.llm.keys import read_key
+from agentbench.reporting.html.page import PAGE
 from agentbench.reporting.trackers import RunFacts, Tracker, Untracked
 from agentbench.reporting.trackers.episodes import EpisodeWatch, Redact, final_figures
 from agentbench.reporting.trackers.following import following
@@ -32,9 +33,11 @@ from agentbench.reporting.trackers.guarded import Guarded
 from agentbench.reporting.trackers.tensorboard import start_tensorboard
 from agentbench.reporting.trackers.wandb_run import start_wandb
 
-ARTIFACTS = (SUMMARY, "statistics.json", "report.html", "metrics.json", "metrics.jsonl", "card.json")
+ARTIFACTS = (SUMMARY, "statistics.json", PAGE, "metrics.json", "metrics.jsonl", "card.json")
 """Files of a run's folder that are shown, those of them that it has."""
 LONGEST_NAME = 120
+_SHOWN = (0, RunFailed.exit_code)
+"""Exit codes of runs that came to their end."""
 
 
 class Tracking:
@@ -91,7 +94,19 @@ def tracked(config: RolloutConfig | TrainConfig, folder: Path, report: Report) -
         exit_code = error.exit_code
         raise
     finally:
+        if exit_code in _SHOWN and not isinstance(config.tracker, NoTracker):
+            _write_page(config.seed, folder, report)
         tracking.end(exit_code)
+
+
+def _write_page(seed: int, folder: Path, report: Report) -> None:
+    """The run's report, for the tracker to show; a run that has nothing to report of goes without."""
+    from agentbench.build.reporting import write_report
+
+    try:
+        write_report(folder, seed)
+    except AgentbenchError as error:
+        report(f"warning: the tracker gets no {PAGE} ({error})")
 
 
 def _tracking(config: RolloutConfig | TrainConfig, folder: Path, report: Report) -> Tracking:

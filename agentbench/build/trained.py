@@ -11,6 +11,7 @@ from agentbench.build import Report
 from agentbench.build.runs import Rollout, rollout
 from agentbench.build.training import weights
 from agentbench.config.agent import AgentConfig
+from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.expert_mode import NoExpert
 from agentbench.config.lora import NoLora
@@ -25,22 +26,25 @@ def held_out_run(config: TrainConfig, model: HfModel | TinyModel, report: Report
         PreflightError, DataError: worlds or the model are missing or broken.
     """
     _free_memory()
-    return rollout(
-        RolloutConfig(
-            seed=config.seed,
-            model=model,
-            template=config.template,
-            agent=_agent(config),
-            env=config.env,
-            expert_mode=NoExpert(),
-            retriever=config.retriever,
-            tasks=TasksConfig(split=config.evaluate.split, limit=config.evaluate.tasks),
-            rewards=config.rewards,
-            concurrency=config.evaluate.concurrency,
-            max_failures=config.evaluate.max_failures,
-            cache_dir=config.cache_dir,
-        ),
-        report,
+    return rollout(held_out_config(config, model), report)
+
+
+def held_out_config(config: TrainConfig, model: HfModel | TinyModel) -> RolloutConfig:
+    """The episodes of `config.evaluate`, as `agentbench.eval` would be told; nothing branches in them."""
+    env = dataclasses.replace(config.env, branching=Branching.NONE, branches=BranchesConfig())
+    return RolloutConfig(
+        seed=config.seed,
+        model=model,
+        template=config.template,
+        agent=agent_of(config),
+        env=env,
+        expert_mode=NoExpert(),
+        retriever=config.retriever,
+        tasks=TasksConfig(split=config.evaluate.split, limit=config.evaluate.tasks),
+        rewards=config.rewards,
+        concurrency=config.evaluate.concurrency,
+        max_failures=config.evaluate.max_failures,
+        cache_dir=config.cache_dir,
     )
 
 
@@ -56,7 +60,7 @@ def trained_model(config: TrainConfig, folder: Path, report: Report) -> HfModel:
     return dataclasses.replace(given, adapter=folder / ADAPTER)
 
 
-def _agent(config: TrainConfig) -> AgentConfig:
+def agent_of(config: TrainConfig) -> AgentConfig:
     """Tiny students write no more than their own limit, also where they are loaded as weights."""
     if not isinstance(config.model, TinyModel):
         return config.agent

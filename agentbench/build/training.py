@@ -21,11 +21,12 @@ from agentbench.config.expert_mode import NoExpert
 from agentbench.config.launcher import SingleLauncher
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
 from agentbench.config.stage import SftStage
+from agentbench.config.stage_rl import OnlineStage
 from agentbench.config.tasks import TasksConfig
 from agentbench.errors import ConfigError, DataError, PreflightError
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
-from agentbench.training_data.rows import read_rows
+from agentbench.training_data.rows import read_rows, rows_identity
 from agentbench.training_data.sft import sft_rows
 from agentbench.types import Trajectory
 
@@ -52,7 +53,8 @@ def published_student(config: TrainConfig, report: Report) -> Path | None:
 
 def is_from_nothing(config: TrainConfig) -> bool:
     """Whether a new tiny student is made; otherwise there is a model that is trained further."""
-    return isinstance(config.model, TinyModel) and config.model.path is None and not config.rows
+    alone = isinstance(config.model, TinyModel) and config.model.path is None and not config.rows
+    return alone and not isinstance(config.stage, OnlineStage)
 
 
 def train_student(config: TrainConfig, trajectories: Sequence[Trajectory], folder: Path) -> Student:
@@ -79,6 +81,8 @@ def train_given(config: TrainConfig, trajectories: Sequence[Trajectory], folder:
         DataError: rows are not this model's, or there is none to train on.
         AgentbenchError: a rank failed.
     """
+    for path in (*config.rows, *config.validation_rows):
+        rows_identity(path)  # a mistyped path is told before torch is imported
     from agentbench.training.finetune import finetune
     from agentbench.training.job import TrainJob
     from agentbench.training.launch import launch
@@ -86,7 +90,9 @@ def train_given(config: TrainConfig, trajectories: Sequence[Trajectory], folder:
 
     with locked(folder):
         job = TrainJob(dataclasses.replace(config, model=weights(config, report)), folder)
-        _check(job)
+        check(job)
+        if job.continues_adapter:
+            report(f"going on with the adapter {job.model.adapter}: it keeps its rank, {job.adapter_keys['rank']}")
         _write_tables(job, trajectories, report)
         if not isinstance(config.launcher, SingleLauncher):
             return launch(job)
@@ -148,7 +154,12 @@ def _as_rollout(config: TrainConfig) -> RolloutConfig:
     )
 
 
-def _check(job: TrainJob) -> None:
+def check(job: TrainJob) -> None:
+    """Whether what a training needs is there.
+
+    Raises:
+        PreflightError, DataError: something is not.
+    """
     from agentbench.training.preflight import (
         check_adapter,
         check_machine,

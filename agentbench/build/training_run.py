@@ -7,10 +7,11 @@ from pathlib import Path
 
 import orjson
 
-from agentbench.build import Report, runs, trained, training
+from agentbench.build import Report, iteration, online, runs, trained, training
 from agentbench.build.tracking import Tracking, tracked
 from agentbench.config.entry import TrainConfig
 from agentbench.config.model import HfModel, TinyModel
+from agentbench.config.stage_rl import OnlineStage
 from agentbench.episodes.pool import run_async
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.types import Trajectory
@@ -23,6 +24,8 @@ def run_training(config: TrainConfig, folder: Path, report: Report) -> float | N
         PreflightError, DataError: something the training needs is missing or broken.
         Interrupted, RunFailed: as trainings and runs of episodes do.
     """
+    if config.iteration is not None:
+        return iteration.iterate(config, config.iteration, folder, report)
     with tracked(config, folder, report) as tracker:
         if training.is_from_nothing(config):
             model, worth = _make_student(config, folder, tracker, report), None
@@ -50,9 +53,12 @@ def _train_given(config: TrainConfig, folder: Path, tracker: Tracking, report: R
     """Minus the validation loss; `None` without validation rows."""
     from agentbench.training.job import METRICS_LOG
 
-    trajectories = [] if config.rows else _trajectories(config, folder, report)
     with tracker.following(folder / METRICS_LOG):
-        result = training.train_given(config, trajectories, folder, report)
+        if isinstance(config.stage, OnlineStage):
+            result = online.train_playing(config, folder, report)
+        else:
+            trajectories = [] if config.rows else _trajectories(config, folder, report)
+            result = training.train_given(config, trajectories, folder, report)
     judged = ", ".join(f"validation {name} {value:.4f}" for name, value in result.validation.items())
     report(
         f"{result.trained_parameters:,} of {result.parameters:,} parameters trained in {result.steps} steps;"

@@ -13,7 +13,8 @@ from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
 from agentbench.config.cluster import PlayLauncher
 from agentbench.config.env import EnvConfig, M3Env
 from agentbench.config.evaluate import EvaluateConfig
-from agentbench.config.expert_mode import ExpertModeConfig
+from agentbench.config.expert_mode import ExpertModeConfig, NoExpert
+from agentbench.config.iteration import IterationConfig
 from agentbench.config.launcher import LauncherConfig, SingleLauncher
 from agentbench.config.llm_actors import (
     ExpertConfig,
@@ -37,7 +38,7 @@ from agentbench.config.scorer import AnswerScorer, ScorerConfig
 from agentbench.config.serve import NoServe, RunServe, ServeKind
 from agentbench.config.source import SourceConfig
 from agentbench.config.stage import StageConfig
-from agentbench.config.tasks import TasksConfig
+from agentbench.config.tasks import Split, TasksConfig
 from agentbench.config.template import TemplateConfig, TemplateKind
 from agentbench.config.tracker import NoTracker, TrackerConfig
 from agentbench.config.trainer import ModelExport, TrainerConfig
@@ -113,7 +114,9 @@ class RolloutConfig:
             for role, actor in actors.items()
             if isinstance(actor, LlmExpert | LlmOverseer | LlmJudge)
         }
-        return {"agent": self.model.price, **beside} if isinstance(self.model, OpenAIModel) else beside
+        if not isinstance(self.model, OpenAIModel):
+            return beside
+        return {"agent": self.model.price, "vote": self.model.price, **beside}
 
 
 @schema
@@ -159,6 +162,13 @@ class TrainConfig:
     """Rows that are not trained on: their loss, and for pairs the accuracy, are measured and choose the checkpoint."""
     trajectories: tuple[Path, ...] = ()
     """`trajectories.jsonl` files for stage=sft. Neither rows nor these: gold ones of the training split, rolled out."""
+    tasks: TasksConfig = TasksConfig(split=Split.TRAIN)
+    """What stage=grpo, rloo, ppo and rft play. Tasks of the test split are refused."""
+    expert_mode: ExpertModeConfig = NoExpert()
+    """With these stages: when the expert steps in; its steps are part of the episode, and not trained on."""
+    iteration: IterationConfig | None = None
+    """Rounds of rollout, rows and training by this one command (`experiment=expert_iteration`, `experiment=dagger`);
+    `tasks` and `expert_mode` are then those of the rollouts. Off: one training."""
     tree: bool = True
     """Compute tokens that rows of a batch share only once, with the same losses; where model, stage or rows do not
     allow it or it would not pay, one line says why. Rows of a task then meet in an optimizer step, which holds eight

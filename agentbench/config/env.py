@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.schema import schema
 
 
@@ -142,6 +143,9 @@ class McpEnv:
     """Longest time one tool call may take, in seconds; past it the agent is told so."""
     tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
     """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
+    branching: Branching = Branching.NONE
+    """At which states other ways are followed as well, so that an episode becomes a tree."""
+    branches: BranchesConfig = BranchesConfig()
 
 
 @schema
@@ -175,6 +179,9 @@ class M3Env:
     """Longest time one tool call may take, in seconds; past it the agent is told so."""
     tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
     """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
+    branching: Branching = Branching.NONE
+    """At which states other ways are followed as well, so that an episode becomes a tree."""
+    branches: BranchesConfig = BranchesConfig()
 
 
 EnvConfig = Annotated[M3Env | McpEnv, Field(discriminator="kind")]

@@ -13,7 +13,7 @@ from agentbench.config.model import ModelConfig, OpenAIModel
 def samples_differ(samples: int, agent: AgentConfig, model: ModelConfig, expert_mode: ExpertModeConfig) -> str:
     """Several episodes of a task must be able to differ; what a server answers may differ anyway."""
     chance = agent.temperature > 0 or isinstance(model, OpenAIModel)
-    if isinstance(expert_mode, GroundTruthExpert) and not expert_mode.save_alternate_trace:
+    if isinstance(expert_mode, GroundTruthExpert) and not expert_mode.asks_agent:
         chance = False
     if samples == 1 or chance or not isinstance(expert_mode, NoExpert | GroundTruthExpert):
         return ""

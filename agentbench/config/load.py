@@ -157,7 +157,8 @@ def _wrong_choice(key: str, error: ErrorDetails) -> str:
     tagged = error["type"] == "union_tag_invalid"
     value = context["tag"] if tagged else error["input"]
     choices = re.findall(r"'([^']*)'", context["expected_tags" if tagged else "expected"])
-    place = f"{key}.{context['discriminator'].strip(chr(39))}" if tagged else key
+    tag = context["discriminator"].strip("'") if tagged else ""
+    place = f"{key}.{tag}" if tag and tag != "kind" else key  # a kind is chosen by the group itself: launcher=single
     return f"{place}: {value!r} is none of {', '.join(choices)}{did_you_mean(str(value), choices)}"
 
 

@@ -62,11 +62,25 @@ class LossOn(StrEnum):
     AGENT = "agent"
 
 
+class StepSource(StrEnum):
+    """What says which of two actions in the same state is the better one."""
+
+    ACTORS = "actors"
+    """Who chose it: the expert's over the agent's."""
+    VALUES = "values"
+    """What came of it: mean success of the leaves below, in trees of `env.branching`. No expert is needed."""
+
+
 @schema
 class StepPrefs:
-    """Pairs from branching points: the expert's action over the agent's in the same state, where they differ."""
+    """Pairs from branching points: the better one of two actions in the same state, where they differ in effect."""
 
     kind: Literal["step"] = "step"
+    source: StepSource = StepSource.ACTORS
+    value_margin: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """With source=values: least difference of the two values; equal ones never make a pair."""
+    fewest_leaves: Annotated[int, Field(ge=1)] = 1
+    """With source=values: each side's value is the mean over at least this many leaves."""
     leave_out_agent: tuple[StepCategory, ...] = DESERVED
     """No pair rejects an agent's step of these categories: gold calls, right answers and refusals, if nothing else is
     said. A call that was not carried out has no category."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from agentbench.config.prefs import PrefsConfig, TrajectoryPrefs
+from agentbench.config.prefs import PrefsConfig, StepPrefs, StepSource, TrajectoryPrefs
 from agentbench.config.template import TemplateConfig, TemplateKind
 
 
@@ -12,6 +13,19 @@ def rows_have_trajectories(_prefs: PrefsConfig, trajectories: tuple[Path, ...]) 
     """Rows are made of something."""
     example = "trajectories=[outputs/rollout/<time>/trajectories.jsonl]"
     return "" if trajectories else f"trajectories: required, e.g. {example}"
+
+
+def source_has_its_settings(prefs: PrefsConfig) -> str:
+    """Settings that would do nothing are refused."""
+    if not isinstance(prefs, StepPrefs):
+        return ""
+    of_values = {"value_margin", "fewest_leaves"}
+    names = {each.name for each in dataclasses.fields(prefs)} - {"kind", "source"}
+    unused = of_values if prefs.source is StepSource.ACTORS else names - of_values
+    default = vars(StepPrefs())
+    given = sorted(name for name in unused if vars(prefs)[name] != default[name])
+    other = StepSource.VALUES if prefs.source is StepSource.ACTORS else StepSource.ACTORS
+    return f"prefs.{given[0]}: belongs to prefs.source={other}, not to {prefs.source}" if given else ""
 
 
 def sides_are_of_trajectories(prefs: PrefsConfig, against: tuple[Path, ...]) -> str:

@@ -11,20 +11,48 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbench.config.agent import AgentConfig
+from agentbench.config.branching import (
+    branches_are_played,
+    branches_are_used,
+    branches_can_be_restored,
+    branches_differ,
+    branches_have_their_actors,
+    confidence_is_known,
+)
 from agentbench.config.cluster import PlayLauncher, RayLauncher
 from agentbench.config.env import EnvConfig, M3Env, McpEnv, Shortlister
 from agentbench.config.evaluation_rules import labels_have_a_judge, regrade_is_alone, samples_differ
-from agentbench.config.expert_mode import ExpertModeConfig, InformedExpert, NoExpert
+from agentbench.config.expert_rules import (
+    alternates_need_expert,
+    llm_expert_is_used,
+    llm_overseer_is_used,
+    person_is_here,
+)
+from agentbench.config.iteration_rules import (
+    rounds_are_labelled,
+    rounds_fit_their_stage,
+    rounds_make_their_rows,
+    rounds_play_training_tasks,
+)
 from agentbench.config.launcher import LauncherConfig
-from agentbench.config.llm_actors import ExpertConfig, LlmExpert, LlmOverseer, OverseerConfig
 from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
 from agentbench.config.prefs_rules import (
     lengths_are_counted,
     rows_have_trajectories,
     sides_are_of_trajectories,
+    source_has_its_settings,
     tokens_are_the_template_s,
 )
 from agentbench.config.retriever import Bm25Retriever, EncoderKind, RetrieverConfig
+from agentbench.config.rl_rules import (
+    online_agent_is_known,
+    online_batches_divide,
+    online_credits_trees,
+    online_fits_itself,
+    online_has_reference,
+    online_plays_its_own,
+    only_online_plays,
+)
 from agentbench.config.serve import RunServe, ServeKind, VllmServe
 from agentbench.config.source import SourceConfig, SqliteSource, VakraSource
 from agentbench.config.tasks import TasksConfig
@@ -108,24 +136,6 @@ def _own_data_needs_its_source(
     return ""
 
 
-def _alternates_need_expert(expert_mode: object) -> str:
-    if isinstance(expert_mode, NoExpert) and expert_mode.save_alternate_trace:
-        return "expert_mode.save_alternate_trace: there is no other actor with expert_mode=none; choose an expert_mode"
-    return ""
-
-
-def _llm_expert_is_used(expert_mode: ExpertModeConfig, expert: ExpertConfig) -> str:
-    if isinstance(expert_mode, NoExpert) and isinstance(expert, LlmExpert):
-        return "expert: nobody asks an expert with expert_mode=none; choose another expert_mode, or leave it away"
-    return ""
-
-
-def _llm_overseer_is_used(expert_mode: ExpertModeConfig, overseer: OverseerConfig) -> str:
-    if isinstance(overseer, LlmOverseer) and not isinstance(expert_mode, InformedExpert):
-        return "overseer: only expert_mode=informed asks one; choose it, or leave the overseer away"
-    return ""
-
-
 def _encoder_is_named(retriever: RetrieverConfig) -> str:
     if isinstance(retriever, Bm25Retriever):
         return ""
@@ -180,27 +190,46 @@ RULES = (
     Rule(("launcher", "serve"), _workers_find_their_model),
     Rule(("launcher", "predictions"), _workers_play),
     Rule(("stage", "model"), stage_can_train),
-    Rule(("stage", "rows", "trajectories"), stage_has_rows),
+    Rule(("stage", "rows", "trajectories", "iteration"), stage_has_rows),
     Rule(("rows", "validation_rows"), validation_has_rows),
-    Rule(("model", "rows", "lora", "launcher"), tiny_is_trained_alone),
+    Rule(("model", "rows", "lora", "launcher", "stage"), tiny_is_trained_alone),
     Rule(("stage",), stage_fits_itself),
     Rule(("stage", "model", "lora"), adapter_fits),
     Rule(("lora", "launcher"), ranks_can_train),
     Rule(("stage", "lora", "launcher", "trainer", "validation_rows"), reference_can_move),
     Rule(("stage", "launcher", "trainer"), batches_divide),
     Rule(("stage", "trainer"), best_can_be_told),
+    Rule(("stage", "rows", "validation_rows", "trajectories"), online_plays_its_own),
+    Rule(("stage", "tasks", "expert_mode", "iteration"), only_online_plays),
+    Rule(("stage", "launcher", "trainer"), online_batches_divide),
+    Rule(("stage",), online_fits_itself),
+    Rule(("stage", "agent"), online_agent_is_known),
+    Rule(("stage", "env"), online_credits_trees),
+    Rule(("stage", "model", "lora"), online_has_reference),
+    Rule(("iteration", "rows", "validation_rows", "trajectories"), rounds_make_their_rows),
+    Rule(("iteration", "stage"), rounds_fit_their_stage),
+    Rule(("iteration", "expert_mode"), rounds_are_labelled),
+    Rule(("iteration", "tasks", "evaluate"), rounds_play_training_tasks),
     Rule(("prefs", "trajectories"), rows_have_trajectories),
     Rule(("prefs", "against"), sides_are_of_trajectories),
+    Rule(("prefs",), source_has_its_settings),
     Rule(("prefs", "template"), tokens_are_the_template_s),
     Rule(("prefs", "template", "cutoff_len"), lengths_are_counted),
     Rule(("source", "database", "documents", "data_dir"), _own_data_needs_its_source),
     Rule(("samples", "agent", "model", "expert_mode"), samples_differ),
     Rule(("regrade", "predictions"), regrade_is_alone),
     Rule(("labels", "judge"), labels_have_a_judge),
-    Rule(("expert_mode",), _alternates_need_expert),
-    Rule(("expert_mode", "expert"), _llm_expert_is_used),
-    Rule(("expert_mode", "overseer"), _llm_overseer_is_used),
+    Rule(("expert_mode",), alternates_need_expert),
+    Rule(("expert_mode", "expert"), llm_expert_is_used),
+    Rule(("expert_mode", "overseer"), llm_overseer_is_used),
+    Rule(("expert_mode", "launcher"), person_is_here),
     Rule(("retriever",), _encoder_is_named),
+    Rule(("env",), branches_are_used),
+    Rule(("env",), branches_can_be_restored),
+    Rule(("env", "expert_mode"), branches_have_their_actors),
+    Rule(("env", "agent", "expert_mode"), branches_differ),
+    Rule(("env", "model"), confidence_is_known),
+    Rule(("env", "predictions"), branches_are_played),
     Rule(("env",), _interface_fits),
     Rule(("env",), _shortlist_is_on),
     Rule(("source",), _rest_server_is_a_url),

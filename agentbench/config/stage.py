@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agentbench.config.schema import schema
+from agentbench.config.stage_rl import GrpoStage, PpoStage, RftStage, RlooStage
 
 
 class DpoLoss(StrEnum):
@@ -76,7 +77,42 @@ class SftStage:
 
 
 @schema
-class DpoStage:
+class PreferenceKeys:
+    """How fast preferences are followed: keys that all their stages have."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    """Peak, reached after the warm-up, then a cosine down to a tenth."""
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Pairs per optimizer step. With stage=kto completions, of which each forward pass needs two or more."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_length: Annotated[int, Field(ge=16)] = 4096
+    """Pairs of which a side with its prompt is longer, in tokens, are left out, and counted."""
+
+
+@schema
+class ReferenceKeys:
+    """What the model is compared with: keys of the stages that have a reference."""
+
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """How strongly the model is held to its reference; tau of the loss ipo."""
+    ref_model: RefModel | None = None
+    """`base`: the model without adapters; `adapter`: with the given one, as it is before the first step; `path`:
+    another model. Off: the model as training finds it, with its adapter if one is given."""
+    ref_path: str | None = None
+    """Folder or hub name of the reference, for `stage.ref_model=path`."""
+    precompute_ref_log_probs: bool = False
+    """Ask the reference once per row before training instead of at every step; it then leaves memory."""
+    sync_ref_every: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps after which the reference moves towards the model (TR-DPO, Gorbatovski et al. 2024); with
+    lora=none. Off: it stays."""
+    sync_ref_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """How far it moves: 1 makes it the model."""
+
+
+@schema
+class DpoStage(PreferenceKeys, ReferenceKeys):
     """Preference pairs against a reference model: DPO and its relatives."""
 
     kind: Literal["dpo"] = "dpo"
@@ -85,8 +121,6 @@ class DpoStage:
     """Further losses that are added to `stage.loss`."""
     added_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """Their weights, in that order; `stage.loss` itself weighs 1."""
-    beta: Annotated[float, Field(gt=0)] = 0.1
-    """How strongly the model is held to its reference; tau of IPO."""
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Probability that a pair is the wrong way round, for `robust`; epsilon of `exo_pair`, which needs one above 0."""
     discopop_tau: Annotated[float, Field(gt=0)] = 0.05
@@ -95,79 +129,28 @@ class DpoStage:
     use_weighting: bool = False
     """Weight pairs by how likely the model itself is to write them (WPO)."""
     f_divergence: FDivergence = FDivergence.REVERSE_KL
-    ref_model: RefModel | None = None
-    """`base`: the model without adapters; `adapter`: with the given one, as it is before the first step; `path`:
-    another model. Off: the model as training finds it, with its adapter if one is given."""
-    ref_path: str | None = None
-    """Folder or hub name of the reference, for `stage.ref_model=path`."""
-    precompute_ref_log_probs: bool = False
-    """Ask the reference once per row before training instead of at every step; it then leaves memory."""
-    sync_ref_every: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps after which the reference moves towards the model (TR-DPO, Gorbatovski et al. 2024); with
-    lora=none. Off: it stays."""
-    sync_ref_share: Annotated[float, Field(gt=0, le=1)] = 0.6
-    """How far it moves: 1 makes it the model."""
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
-    """Peak, reached after the warm-up, then a cosine down to a tenth."""
-    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Pairs per optimizer step."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_length: Annotated[int, Field(ge=16)] = 4096
-    """Pairs of which a side with its prompt is longer, in tokens, are left out, and counted."""
 
 
 @schema
-class KtoStage:
+class KtoStage(PreferenceKeys, ReferenceKeys):
     """Single completions, desirable or not, against a reference model; each side of a pair is one of them."""
 
     kind: Literal["kto"] = "kto"
     loss: KtoLoss = KtoLoss.KTO
-    beta: Annotated[float, Field(gt=0)] = 0.1
-    """How strongly the model is held to its reference."""
     desirable_weight: Annotated[float, Field(gt=0)] = 1.0
     undesirable_weight: Annotated[float, Field(gt=0)] = 1.0
-    ref_model: RefModel | None = None
-    """`base`: the model without adapters; `adapter`: with the given one, as it is before the first step; `path`:
-    another model. Off: the model as training finds it, with its adapter if one is given."""
-    ref_path: str | None = None
-    """Folder or hub name of the reference, for `stage.ref_model=path`."""
-    precompute_ref_log_probs: bool = False
-    """Ask the reference once per row before training instead of at every step; it then leaves memory."""
-    sync_ref_every: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps after which the reference moves towards the model (TR-DPO, Gorbatovski et al. 2024); with
-    lora=none. Off: it stays."""
-    sync_ref_share: Annotated[float, Field(gt=0, le=1)] = 0.6
-    """How far it moves: 1 makes it the model."""
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
-    """Peak, reached after the warm-up, then a cosine down to a tenth."""
-    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Completions per optimizer step. Each forward pass needs two or more, to estimate the KL term."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_length: Annotated[int, Field(ge=16)] = 4096
-    """Pairs of which a side with its prompt is longer, in tokens, are left out, and counted."""
 
 
 @schema
-class OrpoStage:
+class OrpoStage(PreferenceKeys):
     """Preference pairs without a reference: likelihood of the chosen side and the odds ratio of both."""
 
     kind: Literal["orpo"] = "orpo"
     beta: Annotated[float, Field(gt=0)] = 0.1
     """Weight of the odds ratio; lambda of the paper (Hong et al. 2024, eq. 6)."""
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
-    """Peak, reached after the warm-up, then a cosine down to a tenth."""
-    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Pairs per optimizer step."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_length: Annotated[int, Field(ge=16)] = 4096
-    """Pairs of which a side with its prompt is longer, in tokens, are left out, and counted."""
 
 
 PreferenceStage = DpoStage | KtoStage | OrpoStage
-StageConfig = Annotated[SftStage | DpoStage | KtoStage | OrpoStage, Field(discriminator="kind")]
+StageConfig = Annotated[
+    SftStage | DpoStage | KtoStage | OrpoStage | GrpoStage | RlooStage | PpoStage | RftStage, Field(discriminator="kind")
+]

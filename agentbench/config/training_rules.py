@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentbench.config.iteration import IterationConfig
 from agentbench.config.launcher import DeepspeedZero3Launcher, FsdpLauncher, LauncherConfig, SingleLauncher
 from agentbench.config.lora import LoraConfig, NoLora, Qlora
 from agentbench.config.model import HfModel, ModelConfig, OpenAIModel, TinyModel
@@ -18,6 +19,7 @@ from agentbench.config.stage import (
     SftStage,
     StageConfig,
 )
+from agentbench.config.stage_rl import OnlineStage
 from agentbench.config.trainer import BestBy, TrainerConfig
 
 _OF_REWARD_DIFFERENCES = {
@@ -34,11 +36,18 @@ def stage_can_train(_stage: StageConfig, model: ModelConfig) -> str:
     return ""
 
 
-def stage_has_rows(stage: StageConfig, rows: tuple[Path, ...], trajectories: tuple[Path, ...]) -> str:
-    """Preferences come from rows; supervised examples from rows or trajectories."""
+def stage_has_rows(
+    stage: StageConfig,
+    rows: tuple[Path, ...],
+    trajectories: tuple[Path, ...],
+    iteration: IterationConfig | None = None,
+) -> str:
+    """Preferences come from rows; supervised examples from rows or trajectories; rounds make their own."""
+    if iteration is not None:
+        return ""  # see `iteration_rules`
     if rows and trajectories:
         return "trajectories: there are rows already; give one of the two"
-    if not isinstance(stage, SftStage) and not rows:
+    if not isinstance(stage, SftStage | OnlineStage) and not rows:
         return f"rows: required with stage={stage.kind}: files of preferences, from agentbench.build_prefs"
     return ""
 
@@ -52,10 +61,10 @@ def validation_has_rows(rows: tuple[Path, ...], validation_rows: tuple[Path, ...
 
 
 def tiny_is_trained_alone(
-    model: ModelConfig, rows: tuple[Path, ...], lora: LoraConfig, launcher: LauncherConfig
+    model: ModelConfig, rows: tuple[Path, ...], lora: LoraConfig, launcher: LauncherConfig, stage: StageConfig
 ) -> str:
-    """A student made from nothing has neither an adapter nor ranks."""
-    if not isinstance(model, TinyModel) or model.path is not None or rows:
+    """A student made from nothing has neither an adapter nor ranks; stages that play go on with one that is there."""
+    if not isinstance(model, TinyModel) or model.path is not None or rows or isinstance(stage, OnlineStage):
         return ""
     if not isinstance(lora, NoLora):
         return "lora: a tiny student that is trained from nothing has no weights to adapt; give rows, or model.path"
@@ -134,6 +143,8 @@ def ranks_can_train(lora: LoraConfig, launcher: LauncherConfig) -> str:
 
 def batches_divide(stage: StageConfig, launcher: LauncherConfig, trainer: TrainerConfig) -> str:
     """Every process gets the same number of rows."""
+    if isinstance(stage, OnlineStage):
+        return ""  # counted in episodes: see `rl_rules`
     processes = 1 if isinstance(launcher, SingleLauncher) else launcher.processes
     micro = trainer.micro_batch or max(1, stage.batch_size // processes)
     if stage.batch_size % (processes * micro):

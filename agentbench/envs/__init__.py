@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Protocol
 
 from agentbench.types import Action, Observation, Task, ToolSpec, record
+
+
+class Restoring(StrEnum):
+    """How an environment can be brought back to a state it has left."""
+
+    FORK = "fork"
+    """`fork` copies it."""
+    REPLAY = "replay"
+    """A fresh one answers the same actions alike; whoever repeats them has to compare."""
+    NEVER = "never"
+    """What stands behind it cannot be reset, or nobody knows."""
 
 
 @record
@@ -25,12 +37,25 @@ class Environment(Protocol):
         """The tools the agent is shown; known after `reset`."""
         ...
 
+    @property
+    def restoring(self) -> Restoring:
+        """How the state of an episode can be had again."""
+        ...
+
     async def reset(self, task: Task) -> Observation:
         """Starts the episode; the observation is what the user says first."""
         ...
 
     async def step(self, action: Action) -> EnvStep:
         """Carries out one action. Misuse is an observation with its outcome, never an exception."""
+        ...
+
+    async def fork(self) -> Environment:
+        """A copy of the episode as it stands; neither sees what is done in the other afterwards.
+
+        Raises:
+            NotImplementedError: `restoring` is not FORK.
+        """
         ...
 
     def evidence(self) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from agentbench.config.suggest import did_you_mean
-from agentbench.envs import EnvStep
+from agentbench.envs import EnvStep, Restoring
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
+from agentbench.tools.forking import forked
 from agentbench.tools.limits import ToolLimits
 from agentbench.types import (
     Action,
@@ -44,8 +45,18 @@ LONGEST_COMPLAINT = 300
 class ToolEnv:
     """One episode with a fixed set of tools."""
 
-    def __init__(self, tools: Sequence[Tool], enforce_rules: bool, limits: ToolLimits | None = None) -> None:
-        """`limits` of time and number of calls, shared by the episodes of a run; off: tools have only their own."""
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        enforce_rules: bool,
+        limits: ToolLimits | None = None,
+        restoring: Restoring = Restoring.NEVER,
+    ) -> None:
+        """`limits` of time and number of calls, shared by the episodes of a run; off: tools have only their own.
+
+        With `restoring=FORK`, tools that `forked` does not copy must keep nothing between calls.
+        """
+        self.restoring = restoring
         self._all = {tool.spec.name: tool for tool in tools}
         self._usable: dict[str, Tool] = {}
         self._enforce_rules = enforce_rules
@@ -81,6 +92,20 @@ class ToolEnv:
                 return EnvStep(await self._call(call))
             case CallTools(calls=calls):
                 return EnvStep(_complaint(Outcome.MALFORMED, f"one tool per step, not {len(calls)}"))
+
+    async def fork(self) -> ToolEnv:
+        """A copy with handles, calls made and turns of its own; databases and indexes are shared.
+
+        Raises:
+            NotImplementedError: the environment was not made to be copied.
+        """
+        if self.restoring is not Restoring.FORK:
+            raise NotImplementedError(f"restoring={self.restoring.value}: this environment cannot be copied")
+        twin = ToolEnv(forked(self._all.values()), self._enforce_rules, self._limits, self.restoring)
+        twin._usable = {name: twin._all[name] for name in self._usable}
+        twin._specs, twin._forbidden = self._specs, self._forbidden
+        twin._queries, twin._made = list(self._queries), set(self._made)
+        return twin
 
     def evidence(self) -> dict[str, Any]:
         """Nothing: the history holds all there is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 _FEWEST_S = 0.5
 """Least time between two looks."""
@@ -14,6 +14,25 @@ _FEWEST_S = 0.5
 def never_paused() -> float:
     """The paused seconds of a run that waits for nobody."""
     return 0.0
+
+
+class Waited(Protocol):
+    """Something that a run waits for at times: a server, a person."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it is waited for at the moment."""
+        ...
+
+    @property
+    def down_s(self) -> float:
+        """Seconds for which it has been waited for, all together."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """What a progress line says about it; empty while it is not waited for."""
+        ...
 
 
 class EpisodeClock:

@@ -59,12 +59,17 @@ async def run_pool(
 
 def run_async(main: Coroutine[Any, Any, Result]) -> Result:
     """The result of a coroutine, run on uvloop where it is installed and on asyncio's own loop elsewhere."""
+    with new_runner() as runner:
+        return runner.run(main)
+
+
+def new_runner() -> asyncio.Runner:
+    """What runs one coroutine after another on one loop, of the kind that `run_async` takes."""
     try:
         from uvloop import new_event_loop
     except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=new_event_loop)
 
 
 async def _all_done(workers: list[asyncio.Task[None]]) -> None:

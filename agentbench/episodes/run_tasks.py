@@ -15,10 +15,12 @@ from rich.console import Console
 
 from agentbench.app.lock import locked
 from agentbench.config.model import Price
+from agentbench.episodes.branching import run_tree
+from agentbench.episodes.clock import Waited
 from agentbench.episodes.failures import FailureStreak
 from agentbench.episodes.pool import run_pool
 from agentbench.episodes.progress import showing
-from agentbench.episodes.run_episode import EpisodeParts, Limits, failed, run_episode
+from agentbench.episodes.run_episode import EpisodeParts, Limits, failed
 from agentbench.episodes.store import (
     TRAJECTORIES,
     EpisodeId,
@@ -31,7 +33,6 @@ from agentbench.episodes.summary import ExpertSettings, Summary, write_summary
 from agentbench.episodes.table import final_table
 from agentbench.episodes.tally import Tally
 from agentbench.errors import DataError, Interrupted, PreflightError, RunFailed
-from agentbench.llm.breaker import Breaker
 from agentbench.types import EndReason, Task, Trajectory
 
 MakeParts = Callable[[Task, int], EpisodeParts]
@@ -56,6 +57,7 @@ class PoolSettings(NamedTuple):
     seed: int
     """Each episode's own seed is derived from this one, the task's id and the sample."""
     episode_timeout_s: float
+    """Of an episode's executed path, and of each branch."""
     max_failures: float
     """Share of episodes, in [0, 1], that may end with an error."""
     expert: ExpertSettings = ExpertSettings()
@@ -69,7 +71,9 @@ class PoolSettings(NamedTuple):
     """Sees each episode of this run, in the order in which they end."""
     table: bool = True
     """Print the final table; off for runs that print tables of their own."""
-    breakers: tuple[Breaker, ...] = ()
+    progress: bool = True
+    """Print how far the run is while it runs."""
+    breakers: tuple[Waited, ...] = ()
     """Of the servers that the run waits for while they are down: clocks of episodes stand still."""
 
     def paused_s(self) -> float:
@@ -105,13 +109,13 @@ class Here:
         self._limits = Limits(settings.horizon, settings.episode_timeout_s, settings.paused_s)
 
     async def play(self, task: Task, sample: int) -> Trajectory:
-        """One episode; a `make_parts` that fails is its error."""
+        """One episode with its branches; a `make_parts` that fails is its error."""
         seed = episode_seed(self._seed, task.id, sample)
         try:
             parts = self._make_parts(task, seed)
         except Exception as failure:  # recorded like any other failure of an episode
             return failed(task, failure, seed, sample)
-        return await run_episode(task, parts, self._limits, seed, sample=sample)
+        return await run_tree(task, parts, self._limits, seed, sample=sample)
 
 
 async def run_tasks(tasks: Sequence[Task], make_parts: MakeParts, settings: PoolSettings, folder: Path) -> Summary:
@@ -140,7 +144,8 @@ async def run_episodes(tasks: Sequence[Task], player: Player, settings: PoolSett
         planned = [_Planned(task, sample) for sample in range(settings.samples) for task in tasks]
         waiting = [episode for episode in planned if episode.id not in finished]
         try:
-            async with showing(tally, len(planned), console, settings.status):
+            progress = console if settings.progress else Console(quiet=True)
+            async with showing(tally, len(planned), progress, settings.status):
                 await _play(waiting, player, settings, folder, tally)
         except BaseException:
             with suppress(PreflightError):  # where the disk is full, the first complaint about it says it all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from agentbench.config.model import Price
+from agentbench.episodes.branch_sums import BranchSums
 from agentbench.episodes.rates import Rate, rate
 from agentbench.errors import DataError, PreflightError
 from agentbench.types import Actor, Trajectory, Usage, record
@@ -138,6 +140,7 @@ class Summary:
     """Every episode's metadata (see `episode_metadata`), by sample_id and sample."""
     lost_workers: int = 0
     """Workers that were lost with launcher=ray; their episodes were played again by others."""
+    branching: BranchSums = BranchSums()
 
 
 def agreement(both_solved: int, only_answer: int, only_judge: int, both_unsolved: int) -> Agreement:
@@ -214,14 +217,25 @@ def read_summary(folder: Path) -> Summary:
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
-    """Writes `summary.json`; a reader sees the old one or the new one, never half of one.
+    """Writes `summary.json`, an episode a line; a reader sees the old one or the new one, never half of one.
 
     Raises:
         PreflightError: the folder cannot be written.
     """
     path, draft = folder / SUMMARY, folder / f"{SUMMARY}.part"
     try:
-        draft.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        draft.write_bytes(_document(summary))
         os.replace(draft, path)
     except OSError as failure:
         raise PreflightError(f"{path} cannot be written: {failure.strerror}") from failure
+
+
+def _document(summary: Summary) -> bytes:
+    """JSON, indented down to the episodes, which would take half as much room again if indented too."""
+    head = orjson.dumps(dataclasses.replace(summary, episodes=()), option=orjson.OPT_INDENT_2)
+    before, after = head.split(_NO_EPISODES)
+    lines = b",\n    ".join(map(orjson.dumps, summary.episodes))
+    return b"".join((before, b'"episodes": [\n    ', lines, b"\n  ]", after, b"\n"))
+
+
+_NO_EPISODES = b'"episodes": []'

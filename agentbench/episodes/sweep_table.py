@@ -42,19 +42,13 @@ def sum_up(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
         OSError: that file cannot be written.
     """
     outcomes = tuple(_outcome(job) for job in jobs)
-    for folder in {job.folder.parent for job in jobs}:
-        (folder / SWEEP).write_bytes(orjson.dumps(outcomes, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_outcomes(jobs, outcomes)
     return outcomes
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     """One row per job; settings that all jobs share stand in the title."""
-    keys = list(dict.fromkeys(key for outcome in outcomes for key in outcome.settings))
-    varied = [key for key in keys if len({outcome.settings.get(key) for outcome in outcomes}) > 1]
-    shared = [f"{key}={outcomes[0].settings[key]}" for key in keys if key not in varied]
-    table = Table(title=Text(" ".join(shared)) if shared else None, title_justify="left")
-    for key in varied:
-        table.add_column(Text(key))
+    table, varied = settings_table([outcome.settings for outcome in outcomes])
     for heading in ("n", "solved", "rate", "95 % interval", "expert", "steps"):
         table.add_column(heading, justify="right")
     table.add_column("")
@@ -64,8 +58,34 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
+def settings_of(job: Job) -> dict[str, str]:
+    """A job's overrides by key."""
+    return dict(text.lstrip("+").split("=", 1) for text in job.overrides if "=" in text)
+
+
+def settings_table(settings: Sequence[dict[str, str]]) -> tuple[Table, list[str]]:
+    """A table with a column for each setting in which jobs differ, and their keys; the others stand in its title."""
+    keys = list(dict.fromkeys(key for job in settings for key in job))
+    varied = [key for key in keys if len({job.get(key) for job in settings}) > 1]
+    shared = " ".join(f"{key}={settings[0][key]}" for key in keys if key not in varied)
+    table = Table(title=Text(shared) if shared else None, title_justify="left")
+    for key in varied:
+        table.add_column(Text(key))
+    return table, varied
+
+
+def write_outcomes(jobs: Sequence[Job], outcomes: Sequence[object]) -> None:
+    """Writes records, one per job, as `sweep.json` beside the jobs' folders.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for folder in {job.folder.parent for job in jobs}:
+        (folder / SWEEP).write_bytes(orjson.dumps(outcomes, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
 def _outcome(job: Job) -> Outcome:
-    settings = dict(text.lstrip("+").split("=", 1) for text in job.overrides if "=" in text)
+    settings = settings_of(job)
     found = _read(job.folder / SUMMARY)
     if found is None:
         return Outcome(settings, job.folder.name, None, None, 0, job.problem)

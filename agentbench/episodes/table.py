@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from agentbench.episodes.branch_sums import BranchSums
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import Agreement, ScoreSums, Summary
 from agentbench.types import Usage
@@ -25,13 +26,15 @@ def percent(share: float | None) -> str:
 
 
 def notes(summary: Summary) -> str:
-    """Expert, ends, errors, other scores, a judge's agreement and cost, a line each."""
+    """Expert, ends, branches, errors, other scores, a judge's agreement and cost, a line each."""
     helped = summary.expert_assistance
     lines = [
         f"expert ({helped.mode}) took {percent(helped.tracker.expert_share)} of {summary.total_time_steps} steps; "
         f"step preferences: {summary.step_preferences}",
         f"truncated: {summary.truncated}; errors: {_counted(summary.errors) or 'none'}",
     ]
+    if summary.branching != BranchSums():
+        lines.append(_branching(summary.branching))
     if summary.errors or summary.success_of_judged.n < summary.n:
         judged = summary.success_of_judged
         lines.append(f"without errors and unscored: {percent(judged.rate)} of {judged.n}")
@@ -67,6 +70,14 @@ def _success(summary: Summary) -> Table:
 
 def _cells(rate: Rate) -> tuple[str, str, str, str]:
     return str(rate.n), str(rate.count), percent(rate.rate), f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %"
+
+
+def _branching(sums: BranchSums) -> str:
+    return (
+        f"branches: {sums.branches} ({sums.solved} solved, {sums.errors} with errors) in {sums.trees} trees of "
+        f"{sums.leaves} leaves; dropped as the same: {sums.duplicates}; tokens of the agent in branches: "
+        f"{sums.tokens.prompt_tokens:,} in prompts, {sums.tokens.completion_tokens:,} in completions"
+    )
 
 
 def _score(name: str, sums: ScoreSums) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from agentbench.config.model import Price
+from agentbench.episodes.branch_sums import BranchSums, add_branches
 from agentbench.episodes.failures import kind
 from agentbench.episodes.rates import Rate, TaskCounts
 from agentbench.episodes.summary import (
@@ -64,6 +65,7 @@ class Tally:
         self._interventions: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
         self._step_preferences = 0
+        self._branching = BranchSums()
         self._tokens: dict[str, Usage] = {}
         self._model_s = self._queue_s = self._tools_s = 0.0
         self.faults: Counter[str] = Counter()
@@ -91,6 +93,7 @@ class Tally:
         self._interventions.update(interventions(trajectory))
         self._categories.update(step.category.value for step in trajectory.history.steps)
         self._step_preferences += step_preferences(trajectory)
+        self._branching = add_branches(self._branching, trajectory)
         self._episodes.append(orjson.dumps(episode_metadata(trajectory, self._expert)).decode())
         self._add_generations(trajectory)
         self._tools_s += math.fsum(step.seconds for step in trajectory.history.steps)
@@ -123,12 +126,15 @@ class Tally:
             by_tool_availability=self._rates("tool_availability"),
             episodes=self._metadata(),
             lost_workers=lost_workers,
+            branching=self._branching,
         )
 
     def _add_generations(self, trajectory: Trajectory) -> None:
-        for generation in generations(trajectory.history.steps, trajectory.scores):
+        own = [each for step in trajectory.history.steps for each in step.decision.generations]
+        for generation in (*own, *(each for score in trajectory.scores for each in score.generations)):
             self._queue_s += generation.queue_seconds
             self._model_s += generation.seconds - generation.queue_seconds
+        for generation in generations(trajectory.history.steps, trajectory.scores):
             self.faults.update(generation.faults)
             sums, more = self._tokens.get(generation.role, Usage()), generation.usage
             self._tokens[generation.role] = Usage(
@@ -218,6 +224,7 @@ def generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[
     """All that was said in steps, branches and scorers, once: a branch's first step repeats its decision."""
     for step in steps:
         yield from step.decision.generations
+        yield from step.duplicates
         for branch in step.branches:
             if not branch.steps:
                 yield from branch.decision.generations

@@ -2,8 +2,9 @@
 
 `openai.py` speaks to any OpenAI-compatible server (`http_server.py` makes single attempts, `faults.py` says what is
 worth another one, `breaker.py` waits for a server that is down), `hf.py` runs transformers in this process,
-`scripted.py` replays fixed completions in tests. `cache.py` keeps the answers of any of them, `structured.py` asks one
-for JSON objects, `quoting.py` puts other people's text into a prompt.
+`scripted.py` replays fixed completions in tests. `fleet.py` is several servers as one model, `served.py` lets a server
+answer as this process would, `cache.py` keeps the answers of any of them, `structured.py` asks one for JSON objects,
+`quoting.py` puts other people's text into a prompt, `base_model.py` tells weights apart.
 """
 
 from __future__ import annotations

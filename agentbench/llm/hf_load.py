@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from agentbench.config.model import Dtype
 from agentbench.errors import PreflightError
+from agentbench.llm.base_model import BASE, trained_on_others
 
 DTYPES = {Dtype.FLOAT64: torch.float64, Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}
 
@@ -70,16 +71,25 @@ def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / name).is_file():
             raise PreflightError(f"no adapter in {str(adapter)!r}: {name} is missing", "correct model.adapter")
-    base = json.loads((adapter / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or path
-    if Path(base).name != Path(path).name:
-        problem = f"adapter {str(adapter)!r} was trained on {base!r}, not on {path!r}"
-        raise PreflightError(problem, "correct model.adapter or model.path")
+    _check_base(adapter, path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys")
             return PeftModel.from_pretrained(model, str(adapter)).get_base_model()
     except (OSError, ValueError, RuntimeError, SafetensorError, UserWarning) as error:
         raise PreflightError(f"adapter {str(adapter)!r} does not fit {path!r}: {_short(error)}") from error
+
+
+def _check_base(adapter: Path, path: str) -> None:
+    """Names tell models apart, and where they are equal the fingerprint that our own adapters carry."""
+    base = json.loads((adapter / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or path
+    if Path(base).name != Path(path).name:
+        problem = f"adapter {str(adapter)!r} was trained on {base!r}, not on {path!r}"
+        raise PreflightError(problem, "correct model.adapter or model.path")
+    if trained_on_others(adapter, path):
+        problem = f"adapter {str(adapter)!r} was trained on other weights than those in {path!r}"
+        advice = f"correct model.adapter or model.path; if they are the same after all, delete {adapter / BASE}"
+        raise PreflightError(problem, advice)
 
 
 def _short(error: BaseException) -> str:

@@ -166,7 +166,9 @@ def _completion(value: Any, request: Request, spent: Spent) -> Generation:
         logprobs=logprobs if len(logprobs) == len(ids) else (),
         finish_reason=_finish_reason(choice),
         usage=_usage(value),
-        **spent._asdict(),
+        seconds=spent.seconds,
+        queue_seconds=spent.queue_seconds,
+        faults=spent.faults,
     )
 
 
@@ -195,4 +197,4 @@ def _usage(value: dict[str, Any]) -> Usage:
 
 def _count(given: Any) -> int:
     """A number of tokens; 0 where the server says something else."""
-    return int(given) if isinstance(given, int | float) else 0
+    return int(given) if isinstance(given, (int, float)) else 0

@@ -39,9 +39,10 @@ class Intervention:
 
 
 def _heard(proposed: Decision, verdict: Verdict) -> Decision:
-    if not verdict.generations:
+    if not verdict.generations and not verdict.note:
         return proposed
-    return dataclasses.replace(proposed, generations=(*proposed.generations, *verdict.generations))
+    said = (*proposed.generations, *verdict.generations)
+    return dataclasses.replace(proposed, generations=said, note=verdict.note)
 
 
 def _with_alternative(chosen: Decision, other: Decision, verdict: Verdict) -> Decision:
@@ -50,4 +51,5 @@ def _with_alternative(chosen: Decision, other: Decision, verdict: Verdict) -> De
         alternatives=(Alternative(other.actor, other.action),),
         generations=(*chosen.generations, *other.generations, *verdict.generations),
         reason=verdict.reason if chosen.actor is Actor.EXPERT else "",
+        note=verdict.note,
     )

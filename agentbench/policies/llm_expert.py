@@ -47,7 +47,7 @@ class LlmExpert:
             step_seed(self._seed, len(history.steps)),
             check=lambda value: step_problem(value, specs),
         )
-        return Decision(_action(said.value), Actor.EXPERT, generations=said.generations)
+        return Decision(step_action(said.value), Actor.EXPERT, generations=said.generations)
 
     def _messages(self, history: History) -> tuple[Message, ...]:
         blocks = (
@@ -97,7 +97,8 @@ def _arguments_problem(spec: ToolSpec, arguments: dict[str, Any]) -> str:
     return f"the arguments of {spec.name!r}: {found}" if found else ""
 
 
-def _action(value: dict[str, Any]) -> Action:
+def step_action(value: dict[str, Any]) -> Action:
+    """The action of a legal step (see `step_problem`)."""
     thought, action = value["thought"].strip(), value["action"]
     if action["kind"] == "final":
         return Final(action["answer"].strip(), thought)

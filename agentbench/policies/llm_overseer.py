@@ -61,7 +61,8 @@ class LlmOverseer:
             step_seed(self._seed, len(history.steps)),
             check=verdict_problem,
         )
-        return Verdict(said.value["kind"] if said.value["stuck"] else "", said.generations)
+        kind = said.value["kind"] if said.value["stuck"] else ""
+        return Verdict(kind, said.generations, said.value["reason"].strip())
 
     def _messages(self, history: History, proposed: Decision) -> tuple[Message, ...]:
         blocks = (

@@ -1,6 +1,6 @@
 """When the expert steps in: a trigger gives the reason, or an empty one for "not now".
 
-Triggers see the history and the decision the agent proposes. The four expert modes are these four triggers.
+Triggers see the history and the decision the agent proposes. The expert modes are these triggers, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ class Verdict(NamedTuple):
     reason: str = ""
     generations: tuple[Generation, ...] = ()
     """What a model said on the way to it, kept for accounting."""
+    note: str = ""
+    """What the trigger saw, in words; also where the agent may."""
 
 
 FINE = Verdict()
@@ -74,6 +76,24 @@ class Coin:
     async def __call__(self, history: History, proposed: Decision) -> Verdict:
         """`random` or empty, one draw per step."""
         return Verdict("random") if self._rng.random() < self._probability else FINE
+
+
+class Budgeted:
+    """Another trigger until the expert has taken `steps` steps of the episode; then the agent is left alone.
+
+    A spent budget costs nothing more: the other trigger is not even asked.
+    """
+
+    def __init__(self, trigger: Trigger, steps: int) -> None:
+        self._trigger = trigger
+        self._steps = steps
+
+    async def __call__(self, history: History, proposed: Decision) -> Verdict:
+        """The other trigger's verdict while steps are left."""
+        taken = sum(step.decision.actor is Actor.EXPERT for step in history.steps)
+        if taken >= self._steps:
+            return Verdict(note=f"the budget of {self._steps} expert steps is spent")
+        return await self._trigger(history, proposed)
 
 
 class Stuck:

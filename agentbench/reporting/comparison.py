@@ -40,6 +40,8 @@ class Flip:
     first: float
     """Share of its episodes that the first run solved."""
     second: float
+    samples: tuple[int, int]
+    """Of either run, the episode that is looked at: the first one that shows the flip."""
     apart: Divergence | None
     """Where the two went different ways; `None` where every step was the same."""
 
@@ -150,7 +152,8 @@ def _flips(first: Played, second: Played) -> Iterator[Flip]:
     for task in flipped:
         one, other = firsts[task], seconds[task]
         first_share, second_share = (float(Fraction(*counts[task])) for counts in (ours, theirs))
-        yield Flip(task, one.task.turns[0].query, first_share, second_share, divergence(one, other))
+        samples = (one.sample, other.sample)
+        yield Flip(task, one.task.turns[0].query, first_share, second_share, samples, divergence(one, other))
 
 
 def _episodes(played: Played, wanted: Mapping[str, bool]) -> dict[str, Trajectory]:

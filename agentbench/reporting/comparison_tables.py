@@ -74,6 +74,7 @@ def _agent(figures: Figures) -> dict[str, str]:
         "success": percent(figures.success.rate),
         "95 % interval": interval_of(figures.success),
         "failures (counted as unsolved)": str(sum(figures.failures.values())),
+        "success without failures": percent(figures.success_without_failures.rate),
         "steps per episode": number(measures.get("steps")),
         "model seconds per episode": number(measures.get("model seconds")),
         "tokens per episode": number(tokens),

@@ -11,12 +11,17 @@ from agentbench.config.model import Price
 from agentbench.episodes.failures import kind
 from agentbench.episodes.summary import cost
 from agentbench.episodes.tally import generations
-from agentbench.types import AnswerType, Final, StepCategory, Task, Trajectory, record
+from agentbench.scoring.adherence import breaks_rule
+from agentbench.types import AnswerType, Final, Step, StepCategory, Task, Trajectory, record
 
 UNSCORED = "unscored"
 """The failure of an episode that came to its end and whose answer nobody could score."""
 RIGHT = (StepCategory.CORRECT_FINAL, StepCategory.CORRECT_REFUSAL)
 REFUSED = (StepCategory.CORRECT_REFUSAL, StepCategory.WRONG_REFUSAL)
+HELP = ("expert steps", "help tokens")
+"""Measures that are 0 for an agent that is alone."""
+HELPERS = ("expert", "overseer", "vote")
+"""Roles whose tokens are spent on helping the agent."""
 GROUPS = ("domain", "scenario", "tool_availability", "hops")
 """What success is broken down by, beside the turn."""
 
@@ -57,10 +62,12 @@ MEASURES = {
     "steps": "",
     "failed calls": "unknown tool, bad arguments or a tool's own error",
     "repeated calls": "",
-    "policy violations": "steps that go for a forbidden tool",
+    "policy violations": "steps that go for a forbidden tool, refused or carried out",
     "unreadable steps": "",
     "prompt tokens": "the agent's, cached ones included",
     "completion tokens": "the agent's",
+    "expert steps": "taken by the expert",
+    "help tokens": "of expert, overseer and votes, in prompts and completions",
     "model seconds": "the agent waiting for its model",
     "seconds": "from question to end, others played at the same time",
     "dollars": "every role that has a price",
@@ -101,18 +108,26 @@ def _turns(trajectory: Trajectory) -> Iterator[TurnFacts]:
         yield TurnFacts(number, answerable, category in RIGHT, category in REFUSED)
 
 
+def _breaks_rule(trajectory: Trajectory, step: Step) -> bool:
+    return breaks_rule(trajectory.task, trajectory.history.tools, step.decision.action, step.observation)
+
+
 def _measures(trajectory: Trajectory, prices: Mapping[str, Price]) -> dict[str, float]:
     steps = trajectory.history.steps
     categories = [step.category for step in steps]
-    own = [said for step in steps for said in step.decision.generations if said.role == "agent"]
+    spoken = [said for step in steps for said in step.decision.generations]
+    own = [said for said in spoken if said.role == "agent"]
+    help_usage = [said.usage for said in spoken if said.role in HELPERS]
     measured = {
         "steps": len(steps),
         "failed calls": sum(each in (StepCategory.BAD_CALL, StepCategory.TOOL_ERROR) for each in categories),
         "repeated calls": categories.count(StepCategory.REPEATED_CALL),
-        "policy violations": categories.count(StepCategory.RULE_BROKEN),
+        "policy violations": sum(_breaks_rule(trajectory, step) for step in steps),
         "unreadable steps": categories.count(StepCategory.MALFORMED),
         "prompt tokens": sum(said.usage.prompt_tokens for said in own),
         "completion tokens": sum(said.usage.completion_tokens for said in own),
+        "expert steps": trajectory.expert_steps,
+        "help tokens": sum(usage.prompt_tokens + usage.completion_tokens for usage in help_usage),
         "model seconds": sum(said.seconds for said in own),
         "seconds": trajectory.seconds,
     }

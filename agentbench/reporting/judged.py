@@ -75,7 +75,8 @@ def _corrected(verdicts: Sequence[Verdict], seed: int) -> Estimate:
     if not labelled:
         return NOTHING
     value = min(1.0, max(0.0, judged / seen + error / labelled))
-    low, high = task_bootstrap(list(columns.values()), _prediction_powered, seed) or (None, None)
+    tasks_labelled = sum(bool(sums[3]) for sums in columns.values())
+    low, high = task_bootstrap(list(columns.values()), _prediction_powered, seed, tasks_labelled) or (None, None)
     return Estimate(value, low, high, len(columns))
 
 

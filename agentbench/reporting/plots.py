@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLOT = "sweep"
 """Name of the files, without their ending."""
@@ -84,18 +85,29 @@ def number(text: str) -> float | None:
 
 
 def plot_sweep(points: Sequence[Point], measure: Measure, folder: Path) -> tuple[Path, ...]:
-    """Draws the figures against the swept value; the files. None without two jobs that have a figure and differ.
+    """Draws the figures against the swept value; the files. None where there is nothing to draw.
 
     Raises:
         OSError: they cannot be written.
     """
+    figure = drawing(points, measure)
+    if figure is None:
+        return ()
+    files = tuple(folder / f"{PLOT}.{ending}" for ending in ("png", "svg"))
+    for file in files:
+        figure.savefig(file, dpi=160)
+    return files
+
+
+def drawing(points: Sequence[Point], measure: Measure) -> Figure | None:
+    """The figures against the swept value; `None` without two jobs that have a figure and differ."""
     drawn = [point for point in points if point.value is not None]
     key = swept_key([point.settings for point in points])
     if key is None or len(drawn) < 2:
-        return ()
-    from matplotlib.figure import Figure
+        return None
+    from matplotlib.figure import Figure as Drawing
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Drawing(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     values = list(dict.fromkeys(point.settings.get(key, "") for point in sorted(points, key=lambda p: _order(p, key))))
     scale = _horizontal(axes, key, values)
@@ -103,10 +115,7 @@ def plot_sweep(points: Sequence[Point], measure: Measure, folder: Path) -> tuple
     _vertical(axes, measure)
     missing = len(points) - len(drawn)
     axes.set_title(f"{missing} of {len(points)} jobs have no figure" if missing else "", fontsize="small", loc="right")
-    files = tuple(folder / f"{PLOT}.{ending}" for ending in ("png", "svg"))
-    for file in files:
-        figure.savefig(file, dpi=160)
-    return files
+    return figure
 
 
 class _Scale(NamedTuple):

@@ -59,10 +59,11 @@ def read_run(folder: Path) -> Run:
         DataError: its configuration cannot be read, or is of another version of agentbench.
     """
     if not (folder / TRAJECTORIES).is_file():
-        raise PreflightError(f"no run of episodes in {str(folder)!r}: {TRAJECTORIES} is missing", "name a run's folder")
+        raise _no_run(folder)
     record = read_record(folder)
     if record is None or record["entry"] not in _SCHEMAS:
-        raise PreflightError(f"no rollout and no evaluation in {str(folder)!r}: run.json does not tell of one")
+        problem = f"no rollout and no evaluation in {str(folder)!r}: run.json does not tell of one"
+        raise PreflightError(problem, "name the folder that rollout or eval wrote")
     config = _config(folder, _SCHEMAS[record["entry"]])
     if isinstance(config, EvalConfig) and config.regrade is not None:
         played = read_run(config.regrade).config
@@ -81,7 +82,7 @@ def read_labels(path: Path) -> dict[tuple[str, int], bool]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as failure:
-        raise PreflightError(f"labels={str(path)!r} cannot be read: {failure.strerror}") from failure
+        raise PreflightError(f"labels={str(path)!r} cannot be read: {failure.strerror}", _LABEL) from failure
     for number, line in enumerate(lines, 1):
         match _json(line):
             case {"task": str(task), "solved": bool(solved), **rest} if set(rest) <= {"sample"}:
@@ -91,6 +92,18 @@ def read_labels(path: Path) -> dict[tuple[str, int], bool]:
     return found
 
 
+def _no_run(folder: Path) -> PreflightError:
+    """What is there instead, and which runs lie below it."""
+    if not folder.is_dir():
+        return PreflightError(f"there is no folder {str(folder)!r}", "name a run's folder, as outputs/eval/<time>")
+    below = sorted(folder.glob(f"*/**/{TRAJECTORIES}"), key=lambda path: len(path.parts))[:_SHOWN]
+    known = ", ".join(str(path.parent) for path in below)
+    advice = f"name one of the runs below it: {known} …" if known else "name a run's folder, as outputs/eval/<time>"
+    return PreflightError(f"no run of episodes in {str(folder)!r}: {TRAJECTORIES} is missing", advice)
+
+
+_SHOWN = 3
+"""Most runs in one message."""
 _LABEL = """write {"task": "films-1", "sample": 0, "solved": true}"""
 
 
@@ -110,4 +123,7 @@ def _config(folder: Path, schema: type[RolloutConfig]) -> RolloutConfig:
     except yaml.YAMLError as error:
         raise DataError(path, f"cannot be read: {' '.join(str(error).split())}") from error
     except ConfigError as error:
-        raise DataError(path, f"written by another version: {error.problems[0]}") from error
+        raise DataError(path, f"written by another version: {error.problems[0]}", next_step=_OTHER_VERSION) from error
+
+
+_OTHER_VERSION = "run it with this version, or look at it with the commit that run.json names"

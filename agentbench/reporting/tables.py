@@ -11,7 +11,7 @@ from rich.text import Text
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.table import percent
 from agentbench.reporting.estimates import Estimate
-from agentbench.reporting.facts import MEASURES
+from agentbench.reporting.facts import HELP, MEASURES
 from agentbench.reporting.judged import JudgedSuccess
 from agentbench.reporting.plain import harmless
 from agentbench.reporting.statistics import LAST_STEP, Figures, Statistics
@@ -22,7 +22,7 @@ _RIGHT = "right"
 
 def run_tables(found: Statistics) -> Group:
     """Success by group, several samples, means, step categories over time, and what a judge's errors leave."""
-    parts: list[RenderableType] = [success_table(found), *_several(found), means_table(found)]
+    parts: list[RenderableType] = [success_table(found), *several_tables(found), means_table(found)]
     if found.categories_by_step:
         parts.append(categories_table(found.categories_by_step))
     parts.append(Text("\n".join(notes(found))))
@@ -56,6 +56,8 @@ def means_table(found: Statistics) -> Table:
     for heading in ("mean", "95 % interval", *found.baselines):
         table.add_column(heading, justify=_RIGHT)
     for name, estimate in found.run.measures.items():
+        if name in HELP and not estimate.value:
+            continue  # nobody helped
         beside = [number(other.measures[name].value) if name in other.measures else "–" for other in _others(found)]
         label = f"{name} ({MEASURES[name]})" if MEASURES[name] else name
         table.add_row(label, number(estimate.value), interval(estimate), *beside)
@@ -132,7 +134,8 @@ def _shares(found: Statistics) -> Iterator[tuple[str, Rate, list[Rate]]]:
     yield "refused, of turns with an answer", run.refused_wrongly, [each.refused_wrongly for each in _others(found)]
 
 
-def _several(found: Statistics) -> Iterator[Table]:
+def several_tables(found: Statistics) -> Iterator[Table]:
+    """pass@k and pass^k; nothing where every task was played once."""
     if max(found.pass_at, default=1) == 1:
         return
     table = Table(title="several episodes of a task", title_justify="left")

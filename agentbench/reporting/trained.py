@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class Training:
     """`sft`, `dpo` …"""
     folders: tuple[str, ...]
     seconds: float | None
-    """Wall time of the training steps of all of them; `None` where one does not tell."""
+    """Wall time of all of them: of the training steps, or of the whole run where those were not timed alone; `None`
+    where one does not tell."""
     peak_ram_bytes: int | None
     """The largest of them."""
     peak_cuda_bytes: int | None
@@ -37,8 +38,10 @@ def training_of(run: Run) -> Training | None:
     folders = list(_trainings(_weights(run.config.model)))[::-1]
     if not folders:
         return None
-    seconds = [told["seconds"] for folder in folders if "seconds" in (told := _json(folder / _METRICS))]
-    peaks = [(read_record(folder) or {}).get("peak_memory_bytes", {}) for folder in folders]
+    records = [read_record(folder) or {} for folder in folders]
+    told = [_seconds(folder, record) for folder, record in zip(folders, records, strict=True)]
+    seconds = [each for each in told if each is not None]
+    peaks = [record.get("peak_memory_bytes", {}) for record in records]
     return Training(
         stages=tuple(str(_saved(folder)["stage"]["kind"]) for folder in folders),
         folders=tuple(str(folder) for folder in folders),
@@ -46,6 +49,11 @@ def training_of(run: Run) -> Training | None:
         peak_ram_bytes=max((peak["ram"] for peak in peaks if "ram" in peak), default=None),
         peak_cuda_bytes=max((peak["cuda"] for peak in peaks if "cuda" in peak), default=None),
     )
+
+
+def _seconds(folder: Path, record: Mapping[str, Any]) -> float | None:
+    told = _json(folder / _METRICS)
+    return told["seconds"] if "seconds" in told else record.get("wall_seconds")
 
 
 def _weights(model: ModelConfig) -> Path | None:

@@ -60,6 +60,8 @@ def _actor(decision: Decision) -> Text:
 
 def _said(decision: Decision) -> Iterator[RenderableType]:
     action = decision.action
+    if decision.note:
+        yield harmless(decision.note, "dim", LONGEST)
     if not isinstance(action, Malformed) and action.thought:
         yield harmless(f"thought: {action.thought}", "italic", LONGEST)
     match action:
@@ -85,7 +87,10 @@ def _tokens(said: Generation) -> str:
 
 
 def _branch(branch: Branch, number: int) -> Iterator[RenderableType]:
-    yield Text(f"another way from step {number}: ends by {branch.end.value}", style="bold dim")
+    why = f" ({branch.reason})" if branch.reason else ""
+    yield harmless(f"another way from step {number}{why}: ends by {branch.end.value}", "bold dim")
+    if branch.error:
+        yield harmless(f"error: {branch.error}", "red", LONGEST)
     yield from _steps(branch.steps, number)
     for score in branch.scores:
         yield harmless(f"score {score.name}: {score.value} {score.explanation}", "dim", LONGEST)

@@ -12,7 +12,6 @@ soon as the one that stays holds `keeper.lock`.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -23,13 +22,12 @@ from pathlib import Path
 
 import orjson
 
+from agentbench.app.children import adopt_orphans, end_with_parent
 from agentbench.serving.folder import KEEPER_LOCK, LOG, USERS_LOCK, try_lock
 
 POLL_S = 0.2
 GRACE_S = 20.0
 """How long a server may take to end before it is killed."""
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-"""From linux/prctl.h."""
 
 
 def main() -> int:
@@ -41,7 +39,7 @@ def main() -> int:
     if child := os.fork():  # which shares the lock
         keeper.write(str(child).encode())
         os._exit(0)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the server leaves behind becomes ours
+    adopt_orphans()  # what the server leaves behind becomes ours
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
     users = (folder / USERS_LOCK).open("ab")
@@ -53,7 +51,7 @@ def main() -> int:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_die_with_keeper,
+            preexec_fn=end_with_parent(signal.SIGTERM),
         )
     while server.poll() is None and not stopped and not try_lock(users, fcntl.LOCK_EX):
         time.sleep(POLL_S)
@@ -69,15 +67,6 @@ def _how(code: int) -> str:
     if code == -signal.SIGKILL:
         return "SIGKILL: somebody, or Linux for lack of memory, killed it"
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-
-
-def _die_with_keeper() -> None:
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -10,13 +10,17 @@ A retriever call is met by any search that brought up the document it was meant 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
 from agentbench.errors import DataError
 from agentbench.types import CallTools, Final, Gold, History, Outcome, Step, Task, ToolCall, ToolKind, ToolSpec
+
+PLANS_KEPT = 4096
+"""Gold chains of turns that are worked out once each: as many as there are episodes under way, and more."""
 
 REFERENCE = re.compile(r"\$var_(\d+)((?:\.[^.$]+)*)\$")
 
@@ -39,6 +43,8 @@ class _GoldCall(NamedTuple):
     thought: str
     document: str
     """Id of the document a retriever call has to bring up; empty for other calls."""
+    refers_to: tuple[int, ...]
+    """Numbers of the calls whose results stand in its arguments."""
 
 
 def progress(task: Task, history: History) -> Progress:
@@ -59,9 +65,9 @@ def advances(task: Task, history: History, step: Step) -> bool:
     Raises:
         DataError: a reference in the gold chain points at a call or a path that does not exist.
     """
-    plan = _plan(task, history)
+    plan, made = _plan(task, history), _made((step,))
     waiting = (gold for gold in _reached(plan, task, history) if not gold.met)
-    return any(_matching_step(gold.document, gold.resolved, (step,), plan.specs) for gold in waiting)
+    return any(_matching_step(gold.document, gold.resolved, made, plan.specs) for gold in waiting)
 
 
 def open_gold(task: Task, history: History) -> Gold:
@@ -111,10 +117,18 @@ def filled_in(call: ToolCall, observed: Mapping[int, Any], task_id: str) -> Tool
     return ToolCall(call.name, {key: _value(value, observed, task_id) for key, value in call.arguments.items()})
 
 
+class _Made(NamedTuple):
+    """A call that was carried out."""
+
+    call: ToolCall
+    step: Step
+
+
 class _Plan(NamedTuple):
     specs: Mapping[str, ToolSpec]
-    calls: Mapping[int, _GoldCall]
-    needed: list[int]
+    needed: Sequence[_GoldCall]
+    referred: frozenset[int]
+    """Numbers of the calls whose results others need."""
 
 
 class _Reached(NamedTuple):
@@ -126,24 +140,54 @@ class _Reached(NamedTuple):
     met: bool
 
 
+class _Setting:
+    """A task with tools as a cache key: equal only where both are the very same objects, which it keeps alive."""
+
+    __slots__ = ("task", "tools")
+
+    def __init__(self, task: Task, tools: tuple[ToolSpec, ...]) -> None:
+        self.task = task
+        self.tools = tools
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Setting) and self.task is other.task and self.tools is other.tools
+
+    def __hash__(self) -> int:
+        return id(self.task) ^ id(self.tools)
+
+
 def _plan(task: Task, history: History) -> _Plan:
-    specs = {spec.name: spec for spec in history.tools}
+    return _planned(_Setting(task, history.tools), min(history.turn, len(task.turns) - 1))
+
+
+@lru_cache(PLANS_KEPT)
+def _planned(setting: _Setting, turn: int) -> _Plan:
+    task, specs = setting.task, {spec.name: spec for spec in setting.tools}
     calls = {call.number: call for call in _gold_calls(task, specs)}
-    turn = min(history.turn, len(task.turns) - 1)
-    return _Plan(specs, calls, _needed(calls, turn, task.id))
+    needed = [calls[number] for number in _needed(calls, turn, task.id)]
+    return _Plan(specs, needed, frozenset(number for gold in needed for number in gold.refers_to))
 
 
 def _reached(plan: _Plan, task: Task, history: History) -> Iterator[_Reached]:
     observed: dict[int, Any] = {}
-    for number in plan.needed:
-        gold = plan.calls[number]
-        if any(other not in observed for other in references(gold.call.arguments)):
+    made = _made(history.steps)
+    for gold in plan.needed:
+        if any(other not in observed for other in gold.refers_to):
             continue
-        resolved = filled_in(gold.call, observed, task.id)
-        step = _matching_step(gold.document, resolved, history.steps, plan.specs)
-        if step is not None:
-            observed[number] = read_json(step.observation.text)
+        resolved = filled_in(gold.call, observed, task.id) if gold.refers_to else gold.call
+        step = _matching_step(gold.document, resolved, made, plan.specs)
+        if step is not None and gold.number in plan.referred:
+            observed[gold.number] = read_json(step.observation.text)
         yield _Reached(resolved, gold.thought, gold.document, step is not None)
+
+
+def _made(steps: Sequence[Step]) -> list[_Made]:
+    """The calls that were carried out without complaint."""
+    return [
+        _Made(step.decision.action.calls[0], step)
+        for step in steps
+        if isinstance(step.decision.action, CallTools) and step.observation.outcome is Outcome.OK
+    ]
 
 
 def _gold_calls(task: Task, specs: Mapping[str, ToolSpec]) -> Iterator[_GoldCall]:
@@ -154,7 +198,7 @@ def _gold_calls(task: Task, specs: Mapping[str, ToolSpec]) -> Iterator[_GoldCall
             for call in action.calls:
                 number += 1
                 document = next(documents, "") if _searches(call, specs) else ""
-                yield _GoldCall(number, index, call, action.thought, document)
+                yield _GoldCall(number, index, call, action.thought, document, tuple(references(call.arguments)))
 
 
 def _searches(call: ToolCall, specs: Mapping[str, ToolSpec]) -> bool:
@@ -166,7 +210,7 @@ def _needed(calls: Mapping[int, _GoldCall], turn: int, task_id: str) -> list[int
     waiting = list(wanted)
     while waiting:
         number = waiting.pop()
-        for other in references(calls[number].call.arguments):
+        for other in calls[number].refers_to:
             if other not in calls or other >= number:
                 raise DataError(task_id, f"gold call {number} refers to $var_{other}$, which is no earlier gold call")
             if other not in wanted:
@@ -189,19 +233,16 @@ def _value(value: Any, observed: Mapping[int, Any], task_id: str) -> Any:
 
 
 def _matching_step(
-    document: str, resolved: ToolCall, steps: tuple[Step, ...], specs: Mapping[str, ToolSpec]
+    document: str, resolved: ToolCall, made: Sequence[_Made], specs: Mapping[str, ToolSpec]
 ) -> Step | None:
-    for step in steps:
-        action = step.decision.action
-        if isinstance(action, CallTools) and step.observation.outcome is Outcome.OK:
-            call = action.calls[0]
-            if _finds(document, call, step, specs) or same_effect(call, resolved, specs):
-                return step
+    for call, step in made:
+        if (document and _finds(document, call, step, specs)) or same_effect(call, resolved, specs):
+            return step
     return None
 
 
 def _finds(document: str, call: ToolCall, step: Step, specs: Mapping[str, ToolSpec]) -> bool:
-    if not document or not _searches(call, specs):
+    if not _searches(call, specs):
         return False
     found = read_json(step.observation.text)
     return isinstance(found, dict) and any(hit.get("id") == document for hit in found.get("results", ()))

@@ -57,7 +57,8 @@ class TokenTemplate:
         self._system = system
         self._encode = lru_cache(PIECES_KEPT)(tokenizer.encode)
         self._opening = lru_cache(OPENINGS_KEPT)(self._open)
-        self._decode = lru_cache(PIECES_KEPT)(tokenizer.decode)
+        self.decode = lru_cache(PIECES_KEPT)(tokenizer.decode)
+        """The text of ids, control tokens included; what was sampled lately is remembered."""
         self._said = lru_cache(PIECES_KEPT)(family.parse)
         self._ending = self._encode(*family.action(Final("."))[-1])
         self._check_control_tokens()
@@ -111,7 +112,7 @@ class TokenTemplate:
             return self._chunk(self._family.action(decision.action))
         if ids[-len(self._ending) :] != self._ending:
             ids += self._ending
-        return Chunk(self._decode(ids), ids)
+        return Chunk(self.decode(ids), ids)
 
     def _sampled(self, decision: Decision) -> tuple[int, ...]:
         """The ids the agent sampled for the executed action; none if it did not, or with another tokenizer."""
@@ -121,7 +122,7 @@ class TokenTemplate:
         generation = next(mine, None)
         if generation is None or not self._stands_for(generation.completion, decision.action):
             return ()
-        own = self._decode(generation.completion_ids).strip().startswith(generation.completion.strip().rstrip("\ufffd"))
+        own = self.decode(generation.completion_ids).strip().startswith(generation.completion.strip().rstrip("\ufffd"))
         return generation.completion_ids if own else ()
 
     def _stands_for(self, completion: str, action: Action) -> bool:

@@ -16,6 +16,7 @@ import dataclasses
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from agentbench.errors import ToolError
@@ -75,13 +76,18 @@ def presented_task(task: Task, view: View) -> Task:
 class PresentedTool:
     """A tool under a view: arguments are translated on the way in, complaints on the way out, results never."""
 
-    __slots__ = ("_own_name", "_tool", "_view", "spec")
+    __slots__ = ("_view", "spec", "tool")
 
     def __init__(self, tool: Tool, view: View) -> None:
         self.spec = presented_spec(tool.spec, view)
-        self._own_name = tool.spec.name
-        self._tool = tool
+        self.tool = tool
         self._view = view
+
+    def around(self, tool: Tool) -> PresentedTool:
+        """The same view of a copy of the tool; making one anew costs a hundred times more."""
+        twin = copy(self)
+        twin.tool = tool
+        return twin
 
     async def call(self, arguments: dict[str, Any]) -> Observation:
         """The tool's own result.
@@ -90,7 +96,7 @@ class PresentedTool:
             ToolError: the tool's own, its names as the view has them.
         """
         try:
-            return await self._tool.call(_translated(arguments, self.spec.parameters, self._view.own_parameters))
+            return await self.tool.call(_translated(arguments, self.spec.parameters, self._view.own_parameters))
         except ToolError as error:
             raise ToolError(_renamed_words(str(error), self._names(arguments)), error.next_step) from error
 

@@ -1,8 +1,8 @@
 """How long a tool may take, and how many calls of it may be under way at once, over all episodes of a run.
 
 A limit in time acts where the tool awaits. Code that blocks the event loop outlasts it: tools whose calls take long
-belong behind a thread, a process or a server of their own, as SQL over large files, embeddings, HTTP and MCP have it. A
-thread that is given up goes on by itself.
+belong behind a thread or a process (`blocking.py` puts a function there), or a server of their own, as SQL over large
+files, embeddings, HTTP and MCP have it. A thread that is given up goes on by itself.
 """
 
 from __future__ import annotations

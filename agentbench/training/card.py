@@ -33,8 +33,9 @@ def _lines(job: TrainJob, trained: Trained, folder: Path) -> Iterator[str]:
     yield f"    python -m agentbench.rollout model=hf {flags} template={template}"
     yield from ("", f"Prompts are those of template `{template}`; another one is another model.", "", "## Training", "")
     yield from _table(dataclasses.asdict(job.config.stage))
-    yield from _table({f"lora.{key}": value for key, value in dataclasses.asdict(job.config.lora).items()}, head=False)
-    yield from _table({"launcher": job.config.launcher.kind, "seed": job.config.seed}, head=False)
+    yield from _table({f"lora.{key}": value for key, value in job.adapter_keys.items()}, head=False)
+    started = {"model.adapter": job.model.adapter, "trainer.precision": job.config.trainer.precision}
+    yield from _table({**started, "launcher": _launcher(job), "seed": job.config.seed}, head=False)
     yield from ("", "## Data", "")
     yield f"{trained.rows:,} rows, {trained.left_out:,} left out. {trained.own_share:.1%} of their tokens, all the"
     yield f"agent's own, carry the loss; without masks it would be {trained.stock_share:.1%}."
@@ -45,6 +46,10 @@ def _lines(job: TrainJob, trained: Trained, folder: Path) -> Iterator[str]:
     yield from _table(_figures(job, trained))
     yield from ("", "## Made with", "")
     yield from (f"- {name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+
+
+def _launcher(job: TrainJob) -> str:
+    return job.config.launcher.kind if job.processes == 1 else f"{job.config.launcher.kind}, {job.processes} processes"
 
 
 def _figures(job: TrainJob, trained: Trained) -> dict[str, Any]:

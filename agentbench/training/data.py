@@ -74,10 +74,14 @@ class Audit:
         """Rows that are not trained on."""
         return self.too_long + self.repeated + self.unscored
 
+    def reasons(self) -> str:
+        """Why rows were left out, each reason with its count; empty where none was."""
+        counts = {"too long": self.too_long, "repeated": self.repeated, "without a scored token": self.unscored}
+        return ", ".join(f"{count} {why}" for why, count in counts.items() if count)
+
     def line(self) -> str:
         """What is trained on, in one sentence."""
-        reasons = {"too long": self.too_long, "repeated": self.repeated, "without a scored token": self.unscored}
-        out = ", ".join(f"{count} {why}" for why, count in reasons.items() if count)
+        out = self.reasons()
         foreign = (self.stock - self.own) / max(1, self.stock)
         return (
             f"{self.rows:,} rows{f' ({out} left out)' if out else ''}: {self.own:,} of {self.tokens:,} tokens"
@@ -110,7 +114,8 @@ def write_table(
     parts = [Dataset.from_list(chunk, features=features) for chunk in _chunks(examples)]
     audit = counting.audit()
     if not parts:
-        raise DataError("rows", f"none can be trained on: {audit.left_out} were left out, see stage.max_length")
+        advice = f"raise stage.max_length={limits.max_length}" if audit.too_long else "build the rows with other prefs"
+        raise DataError("rows", f"none can be trained on: {audit.reasons()}", next_step=advice)
     concatenate_datasets(parts).save_to_disk(str(folder))
     (folder / _AUDIT).write_bytes(orjson.dumps(audit))  # last: a table without it is not finished
     return audit

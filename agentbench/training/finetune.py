@@ -33,7 +33,7 @@ from agentbench.config.launcher import (
 from agentbench.config.lora import Lora, NoLora
 from agentbench.config.trainer import ModelExport
 from agentbench.errors import PreflightError
-from agentbench.training.base_model import note_base
+from agentbench.llm.base_model import note_base
 from agentbench.training.card import write_card
 from agentbench.training.data import Table, read_table
 from agentbench.training.job import DATA, METRICS_LOG, MODEL, TRAINED, TRAINER, Trained, TrainJob
@@ -75,15 +75,15 @@ def finetune(job: TrainJob, report: Report) -> Trained:
     _check_ranks(job, trainer)
     if checkpoint:
         take_up_reference(trainer, checkpoint)
-    with _refused_writes(job):
+    with refused_writes(job):
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.monotonic() - started
         judged = trainer.evaluate() if validation else {}
         trained = _trained(job, trainer, table, judged, seconds)
-        _write(job, trainer)
+        write_weights(job, trainer)
         if trainer.is_world_process_zero():
-            _finish(job, trained)
+            finish(job, trained)
     return trained
 
 
@@ -94,7 +94,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 @contextmanager
-def _refused_writes(job: TrainJob) -> Iterator[None]:
+def refused_writes(job: TrainJob) -> Iterator[None]:
     """A full disk is none of our bugs, although the writers of weights report it as errors of their own kind.
 
     Raises:
@@ -170,7 +170,7 @@ def _check_ranks(job: TrainJob, trainer: Any) -> None:
 def _trained(job: TrainJob, trainer: Any, table: Table, judged: dict[str, Any], seconds: float) -> Trained:
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     tail = losses[-max(1, len(losses) // 10) :]
-    sizes = _sizes(trainer.model)
+    counted = sizes(trainer.model)
     audit = table.audit
     return Trained(
         stage=job.config.stage.kind,
@@ -178,8 +178,8 @@ def _trained(job: TrainJob, trainer: Any, table: Table, judged: dict[str, Any], 
         left_out=audit.left_out,
         own_share=audit.own / audit.tokens,
         stock_share=audit.stock / audit.tokens,
-        parameters=sizes.all,
-        trained_parameters=sizes.trained,
+        parameters=counted.all,
+        trained_parameters=counted.trained,
         steps=trainer.state.global_step,
         first_loss=losses[0],
         loss=sum(tail) / len(tail),
@@ -188,22 +188,24 @@ def _trained(job: TrainJob, trainer: Any, table: Table, judged: dict[str, Any], 
     )
 
 
-class _Sizes(NamedTuple):
+class Sizes(NamedTuple):
+    """How many parameters there are, and how many of them are trained."""
+
     all: int
     trained: int
 
 
-def _sizes(model: Any) -> _Sizes:
+def sizes(model: Any) -> Sizes:
     """Parameters, those in 4 bits and those that ZeRO-3 keeps elsewhere included; TRL's copy of an adapter is not."""
     if isinstance(model, PeftModel):
         trained, every = model.get_nb_trainable_parameters()
         frozen_copy = sum(weight.numel() for name, weight in model.named_parameters() if ".ref." in name)
-        return _Sizes(int(every) - frozen_copy, int(trained))
+        return Sizes(int(every) - frozen_copy, int(trained))
     counted = [(vars(weight).get("ds_numel", weight.numel()), weight.requires_grad) for weight in model.parameters()]
-    return _Sizes(sum(size for size, _ in counted), sum(size for size, trained in counted if trained))
+    return Sizes(sum(size for size, _ in counted), sum(size for size, trained in counted if trained))
 
 
-def _write(job: TrainJob, trainer: Any) -> None:
+def write_weights(job: TrainJob, trainer: Any) -> None:
     """Writes what was trained; all ranks take part, because each may hold a piece of it."""
     lora, given = job.config.lora, job.model.adapter
     joined = isinstance(lora, Lora) and lora.create_new_adapter and given is not None
@@ -221,7 +223,8 @@ def _write(job: TrainJob, trainer: Any) -> None:
             trainer.processing_class.save_pretrained(str(job.output))
 
 
-def _finish(job: TrainJob, trained: Trained) -> None:
+def finish(job: TrainJob, trained: Trained) -> None:
+    """Writes what belongs beside the weights: the merged model where it is wanted, cards, and the figures."""
     folders = [job.output]
     if job.config.export is ModelExport.MERGED and not isinstance(job.config.lora, NoLora):
         folders.append(job.folder / MODEL)

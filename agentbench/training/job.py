@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -88,10 +89,33 @@ class TrainJob(NamedTuple):
         return self.micro_batch * self.processes
 
     @property
+    def continues_adapter(self) -> bool:
+        """Whether the given adapter itself is trained further."""
+        lora = self.config.lora
+        return not isinstance(lora, NoLora) and self.model.adapter is not None and not lora.create_new_adapter
+
+    @property
     def makes_adapter(self) -> bool:
         """Whether a new adapter is trained, and not all weights or the given one."""
-        lora = self.config.lora
-        return not isinstance(lora, NoLora) and (self.model.adapter is None or lora.create_new_adapter)
+        return not isinstance(self.config.lora, NoLora) and not self.continues_adapter
+
+    @property
+    def adapter_keys(self) -> dict[str, Any]:
+        """The keys of `lora`; an adapter that is trained further keeps its own rank, alpha, dropout and targets."""
+        keys = dataclasses.asdict(self.config.lora)
+        if self.model.adapter is None or not self.continues_adapter:
+            return keys
+        found = orjson.loads((self.model.adapter / "adapter_config.json").read_bytes())
+        targets = found["target_modules"]
+        return {
+            **keys,
+            "rank": found["r"],
+            "alpha": float(found["lora_alpha"]),
+            "dropout": found["lora_dropout"],
+            "targets": (targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+            "rslora": found["use_rslora"],
+            "dora": found["use_dora"],
+        }
 
     @property
     def output(self) -> Path:

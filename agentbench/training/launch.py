@@ -8,7 +8,6 @@ settings a second time, and on a CPU starts one process where two were meant.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -21,13 +20,12 @@ from typing import NamedTuple
 
 import orjson
 
+from agentbench.app.children import end_with_parent
 from agentbench.config.launcher import DeepspeedZero2Launcher, DeepspeedZero3Launcher
 from agentbench.errors import AgentbenchError, PreflightError
 from agentbench.training.job import TRAINED, Trained, TrainJob
 
 JOB = "job.json"
-_PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h."""
 _POLL_S = 0.2
 _GRACE_S = 10.0
 """How long a rank may take to end before it is killed."""
@@ -88,7 +86,7 @@ def _start(job: TrainJob, number: int, port: int) -> _Rank:
             stderr=errors,
             env=environment,
             start_new_session=True,  # Ctrl-C comes to the parent alone, which ends all of them
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent(signal.SIGKILL),  # a parent that is killed cannot end its ranks
         )
     return _Rank(number, process, log)
 
@@ -102,11 +100,6 @@ def _builds(job: TrainJob) -> dict[str, str]:
         if time.time() - lock.stat().st_mtime > _LONGEST_BUILD_S:
             lock.unlink(missing_ok=True)  # of a build that was killed; torch would wait for it for ever
     return {"TORCH_EXTENSIONS_DIR": str(folder)}
-
-
-def _die_with_parent() -> None:
-    """A parent that is killed cannot end its ranks; Linux does."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait(ranks: Sequence[_Rank]) -> None:

@@ -15,9 +15,9 @@ from agentbench.config.lora import ALL_LINEAR, Lora, NoLora, Qlora
 from agentbench.config.stage import DpoStage, KtoStage
 from agentbench.config.trainer import Attention, Precision
 from agentbench.errors import PreflightError
+from agentbench.llm.base_model import BASE, trained_on_others
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training.arguments import on_gpu
-from agentbench.training.base_model import BASE, trained_on_others
 from agentbench.training.job import TrainJob
 from agentbench.training.layers import last_names, layer_shapes, misfit, missing_target
 from agentbench.training_data.identity import tokenizer_fingerprint
@@ -32,9 +32,9 @@ def check_machine(job: TrainJob) -> None:
     """
     launcher, trainer, gpus = job.config.launcher, job.config.trainer, torch.cuda.device_count() if on_gpu(job) else 0
     if isinstance(job.config.lora, Qlora):
-        _need("bitsandbytes", "lora=qlora", "lora=lora")
+        _need("bitsandbytes", "lora=qlora", "lora=lora", extra="qlora")
     if isinstance(launcher, DeepspeedZero2Launcher | DeepspeedZero3Launcher):
-        _need("deepspeed", f"launcher={launcher.kind}", "launcher=accelerate")
+        _need("deepspeed", f"launcher={launcher.kind}", "launcher=accelerate", extra="deepspeed")
     if isinstance(launcher, FsdpLauncher) and not gpus and trainer.precision is Precision.BFLOAT16:
         problem = "trainer.precision=bfloat16: without a GPU launcher=fsdp computes in float32"
         raise PreflightError(problem, "trainer.precision=float32, or launcher=deepspeed_zero3")
@@ -174,10 +174,12 @@ def _tokenizer(job: TrainJob) -> str:
     return job.config.template.tokenizer or job.model.path
 
 
-def _need(package: str, asked: str, instead: str) -> None:
+def _need(package: str, asked: str, instead: str, *, extra: str | None = None) -> None:
+    """An extra of ours names the version that was seen to work with the others."""
     if importlib.util.find_spec(package) is None:
         name = package.replace("_", "-")
-        raise PreflightError(f"{asked}: the package {name} is not installed", f"pip install {name}, or {instead}")
+        wanted = f"'agentbench[{extra}]'" if extra else name
+        raise PreflightError(f"{asked}: the package {name} is not installed", f"pip install {wanted}, or {instead}")
 
 
 def _need_gpu(gpus: int, asked: str, instead: str) -> None:

@@ -121,7 +121,7 @@ def kto(job: TrainJob, stage: KtoStage, common: dict[str, Any]) -> TrlTrainer:
 def orpo(job: TrainJob, stage: OrpoStage, common: dict[str, Any]) -> TrlTrainer:
     """Likelihood of the chosen side and the odds ratio of both sides, without a reference."""
     if job.config.tree:
-        _say(job, "tree packing off: TRL's ORPO does not get its log-probabilities by the fused head")
+        say(job, "tree packing off: TRL's ORPO does not get its log-probabilities by the fused head")
     arguments = training_arguments(ORPOConfig, job, **_sizes(common), max_length=stage.max_length, beta=stage.beta)
     trainee = load_trainee(job)
     parts = {**_parts(trainee), **common}
@@ -141,11 +141,11 @@ def _moving_reference(stage: DpoStage | KtoStage) -> dict[str, Any]:
 
 
 def _tree(job: TrainJob) -> dict[str, Any]:
-    return {"tree": TreeOptions(), "say": partial(_say, job)} if job.config.tree else {}
+    return {"tree": TreeOptions(), "say": partial(say, job)} if job.config.tree else {}
 
 
-def _say(job: TrainJob, line: str) -> None:
-    """On the first rank alone."""
+def say(job: TrainJob, line: str) -> None:
+    """Prints a line, and keeps it in the run's folder; on the first rank alone."""
     if os.environ.get("RANK", "0") == "0":
         print(line, flush=True)
         with (job.folder / PACKING_LOG).open("a", encoding="utf-8") as file:

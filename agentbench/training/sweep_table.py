@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from agentbench.app import Job
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import SUMMARY
+from agentbench.episodes.sweep_table import settings_of, settings_table, write_outcomes
 from agentbench.episodes.table import percent
 from agentbench.training.job import EVALUATION, TRAINED
 from agentbench.types import record
-
-SWEEP = "sweep.json"
 
 _FIGURES = {
     "steps": ("steps", "{:,}"),
@@ -53,38 +52,31 @@ def sum_up(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
         OSError: that file cannot be written.
     """
     outcomes = tuple(_outcome(job) for job in jobs)
-    for folder in {job.folder.parent for job in jobs}:
-        (folder / SWEEP).write_bytes(orjson.dumps(outcomes, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_outcomes(jobs, outcomes)
     return outcomes
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     """One row per job; settings that all jobs share stand in the title, figures that none has are left away."""
-    keys = list(dict.fromkeys(key for outcome in outcomes for key in outcome.settings))
-    varied = [key for key in keys if len({outcome.settings.get(key) for outcome in outcomes}) > 1]
-    shared = [f"{key}={outcomes[0].settings.get(key)}" for key in keys if key not in varied]
+    table, varied = settings_table([outcome.settings for outcome in outcomes])
     headings = [heading for heading in _FIGURES if any(heading in outcome.figures for outcome in outcomes)]
-    table = Table(title=escape(" ".join(shared)) or None, title_justify="left")
-    for key in varied:
-        table.add_column(key)
     played = any(outcome.success for outcome in outcomes)
     for heading in [*(("success", "95 % interval", "n") if played else ()), *headings]:
         table.add_column(heading, justify="right")
     table.add_column("")
     for outcome in outcomes:
-        settings = (escape(outcome.settings.get(key, "")) for key in varied)
+        settings = (Text(outcome.settings.get(key, "")) for key in varied)
         figures = (_cell(outcome, heading) for heading in headings)
-        table.add_row(*settings, *(_success(outcome.success) if played else ()), *figures, escape(outcome.problem))
+        table.add_row(*settings, *(_success(outcome.success) if played else ()), *figures, Text(outcome.problem))
     return table
 
 
 def _outcome(job: Job) -> Outcome:
-    settings = dict(text.lstrip("+").split("=", 1) for text in job.overrides if "=" in text)
     found, episodes = _read(job.folder / TRAINED), _read(job.folder / EVALUATION / SUMMARY)
     success = Rate(**episodes["success"]) if episodes else None
     flat = {**found, **{f"validation.{key}": value for key, value in found.get("validation", {}).items()}}
     figures = {heading: flat[key] for heading, (key, _) in _FIGURES.items() if key in flat}
-    return Outcome(settings, job.folder.name, success, figures, job.problem)
+    return Outcome(settings_of(job), job.folder.name, success, figures, job.problem)
 
 
 def _success(rate: Rate | None) -> tuple[str, str, str]:

@@ -37,7 +37,7 @@ class _Exact(_Host):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         super()._save(output_dir, state_dict)
-        _without_reference(output_dir or self.args.output_dir or "")
+        without_reference(output_dir or self.args.output_dir or "")
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -79,6 +79,6 @@ def _reference(trainer: Any) -> Any:
     return trainer.accelerator.unwrap_model(trainer.ref_model)
 
 
-def _without_reference(checkpoint: str | Path) -> None:
+def without_reference(checkpoint: str | Path) -> None:
     """Resuming takes adapters from sub-folders where there are any, and would then not find the one that is trained."""
     shutil.rmtree(Path(checkpoint) / _REFERENCE, ignore_errors=True)

@@ -148,11 +148,26 @@ def _in_4_bits(job: TrainJob, path: str) -> PreTrainedModel:
     )
     place: Any = {"": torch.cuda.current_device()} if on_gpu(job) else "cpu"
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, quantization_config=nf4, device_map=place, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise PreflightError(f"no model {path!r} in 4 bits: {' '.join(str(error).split())[:200]}") from error
+    _keep_layout(model)
+    return model
+
+
+def _keep_layout(model: PreTrainedModel) -> None:
+    """Lets validation read 4-bit weights as training does.
+
+    On CPUs with AVX-512 in bfloat16, bitsandbytes 0.50 rearranges them for good the first time they are read outside
+    training. That fails where a layer's inputs are no multiple of 64, and from then on no gradient passes the layer.
+    """
+    from bitsandbytes.nn import Linear4bit  # type: ignore[import-not-found]
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def _all_weights(model: PreTrainedModel) -> PreTrainedModel:

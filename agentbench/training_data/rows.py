@@ -37,7 +37,8 @@ class PreferenceRow:
     kind: str
     """`call_over_final` and the like for steps, `success_over_failure` or `higher_return` for trajectories."""
     margin: float
-    """Reward of the chosen side less that of the rejected one; 0 for steps of which one was never carried out."""
+    """Reward of the chosen side less that of the rejected one; 0 for steps of which one was never carried out. With
+    prefs.source=values the difference of their values."""
     chosen_category: str
     """Reward category of the chosen side's last step; `not_executed` where it has none."""
     rejected_category: str
@@ -135,7 +136,7 @@ def read_rows(path: Path) -> Iterator[Row]:
                 raise DataError(path, f"{identity} here, {first} in line 1", number, "build one file of one kind")
             yield row
     if first is None:
-        raise DataError(path, "holds no rows")
+        raise DataError(path, "holds no rows", next_step="build rows with agentbench.build_prefs")
 
 
 def read_preferences(path: Path) -> Iterator[PreferenceRow]:

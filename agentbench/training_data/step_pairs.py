@@ -54,11 +54,12 @@ class StepPairs:
         """
         empty = dataclasses.replace(trajectory.history, steps=())
         tools = tools_text(trajectory.history.tools)
-        for state in _states(empty, trajectory.history.steps):
+        for state in states(empty, trajectory.history.steps):
             for chosen, rejected in self._pairs(trajectory.task, state):
-                yield self._row(trajectory.task, tools, _Pair(state.before, chosen, rejected))
+                pair = Pair(state.before, chosen, rejected, _margin(chosen, rejected))
+                yield pair_row(self._transcriber, trajectory.task, tools, pair)
 
-    def _pairs(self, task: Task, state: _State) -> Iterator[tuple[_Option, _Option]]:
+    def _pairs(self, task: Task, state: State) -> Iterator[tuple[Option, Option]]:
         options = _options(task, state)
         experts = [option for option in options if option.decision.actor is Actor.EXPERT]
         agents = [option for option in options if option.decision.actor is Actor.AGENT]
@@ -72,7 +73,7 @@ class StepPairs:
                 else:
                     yield expert, agent
 
-    def _reason_against(self, state: _State, expert: _Option, agent: _Option) -> str:
+    def _reason_against(self, state: State, expert: Option, agent: Option) -> str:
         """Why two actions make no pair; empty where they do."""
         wanted = self._config
         if wanted.only_interventions and not state.intervention:
@@ -87,34 +88,36 @@ class StepPairs:
             return "the expert's call was never carried out"
         return ""
 
-    def _row(self, task: Task, tools: str, pair: _Pair) -> PreferenceRow:
-        before, chosen, rejected = pair
-        better = self._transcriber.after(before, chosen.decision)
-        worse = self._transcriber.after(before, rejected.decision)
-        prompt = opening_and(better, len(before.steps))
-        ours, theirs = moves_text(better.moves[-1:], (True,)), moves_text(worse.moves[-1:], (True,))
-        return PreferenceRow(
-            id="",
-            task=task.id,
-            domain=task.domain,
-            kind=f"{said(chosen.decision.action)}_over_{said(rejected.decision.action)}",
-            margin=_margin(chosen, rejected),
-            chosen_category=chosen.category or NOT_EXECUTED,
-            rejected_category=rejected.category or NOT_EXECUTED,
-            template="",
-            tools=tools,
-            prompt=prompt.messages,
-            chosen=ours.messages,
-            rejected=theirs.messages,
-            prompt_ids=prompt.ids,
-            chosen_ids=ours.ids,
-            chosen_mask=ours.mask,
-            rejected_ids=theirs.ids,
-            rejected_mask=theirs.mask,
-        )
+
+def pair_row(transcriber: Transcriber, task: Task, tools: str, pair: Pair) -> PreferenceRow:
+    """A pair in tokens and messages, without id; `tools` are the declarations as a JSON text."""
+    before, chosen, rejected, margin = pair
+    better = transcriber.after(before, chosen.decision)
+    worse = transcriber.after(before, rejected.decision)
+    prompt = opening_and(better, len(before.steps))
+    ours, theirs = moves_text(better.moves[-1:], (True,)), moves_text(worse.moves[-1:], (True,))
+    return PreferenceRow(
+        id="",
+        task=task.id,
+        domain=task.domain,
+        kind=f"{said(chosen.decision.action)}_over_{said(rejected.decision.action)}",
+        margin=margin,
+        chosen_category=chosen.category or NOT_EXECUTED,
+        rejected_category=rejected.category or NOT_EXECUTED,
+        template="",
+        tools=tools,
+        prompt=prompt.messages,
+        chosen=ours.messages,
+        rejected=theirs.messages,
+        prompt_ids=prompt.ids,
+        chosen_ids=ours.ids,
+        chosen_mask=ours.mask,
+        rejected_ids=theirs.ids,
+        rejected_mask=theirs.mask,
+    )
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     """Where a step was decided."""
 
     before: History
@@ -125,8 +128,13 @@ class _State(NamedTuple):
         """Whether the expert took the step because it was called for."""
         return self.step.decision.actor is Actor.EXPERT and bool(self.step.decision.reason)
 
+    @property
+    def carried_out(self) -> tuple[Step, ...]:
+        """What was done in it, the executed step first."""
+        return (self.step, *(branch.steps[0] for branch in self.step.branches if branch.steps))
 
-class _Option(NamedTuple):
+
+class Option(NamedTuple):
     """One thing that could be done in a state."""
 
     decision: Decision
@@ -135,26 +143,28 @@ class _Option(NamedTuple):
     """`None` where it was not carried out."""
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
+    """Two things that could be done in a state, the better one first."""
+
     before: History
-    chosen: _Option
-    rejected: _Option
+    chosen: Option
+    rejected: Option
+    margin: float
 
 
-def _states(before: History, steps: tuple[Step, ...]) -> Iterator[_State]:
+def states(before: History, steps: tuple[Step, ...]) -> Iterator[State]:
     """The states of a path and of all branches that leave it."""
     for step in steps:
-        yield _State(before, step)
+        yield State(before, step)
         for branch in step.branches:
-            yield from _states(before, branch.steps)
+            yield from states(before, branch.steps)
         before = dataclasses.replace(before, steps=(*before.steps, step))
 
 
-def _options(task: Task, state: _State) -> list[_Option]:
+def _options(task: Task, state: State) -> list[Option]:
     """What was done or could have been, each action of an actor once; carried out ones count before others."""
     step = state.step
-    carried_out = [step, *(branch.steps[0] for branch in step.branches if branch.steps)]
-    options = [_Option(done.decision, done.category, done.reward) for done in carried_out]
+    options = [Option(done.decision, done.category, done.reward) for done in state.carried_out]
     options += [_considered(task, state.before, decision) for decision in _alternatives(step)]
     return _without_repeats(options)
 
@@ -166,14 +176,14 @@ def _alternatives(step: Step) -> Iterator[Decision]:
         yield Decision(other.action, other.actor, generations=generations)
 
 
-def _considered(task: Task, before: History, decision: Decision) -> _Option:
+def _considered(task: Task, before: History, decision: Decision) -> Option:
     if isinstance(decision.action, CallTools):
-        return _Option(decision, None, None)
-    return _Option(decision, categorise(task, before, decision.action, Observation("")), None)
+        return Option(decision, None, None)
+    return Option(decision, categorise(task, before, decision.action, Observation("")), None)
 
 
-def _without_repeats(options: Iterable[_Option]) -> list[_Option]:
-    kept: list[_Option] = []
+def _without_repeats(options: Iterable[Option]) -> list[Option]:
+    kept: list[Option] = []
     for option in options:
         mine = (option.decision.actor, option.decision.action)
         if all((other.decision.actor, other.decision.action) != mine for other in kept):
@@ -181,7 +191,7 @@ def _without_repeats(options: Iterable[_Option]) -> list[_Option]:
     return kept
 
 
-def _margin(chosen: _Option, rejected: _Option) -> float:
+def _margin(chosen: Option, rejected: Option) -> float:
     if chosen.reward is None or rejected.reward is None:
         return 0.0
     return chosen.reward - rejected.reward

@@ -17,9 +17,10 @@ from agentbench.envs.tool_env import ToolEnv
 from agentbench.episodes.pool import run_async
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import PoolSettings, run_tasks
-from agentbench.llm import Sampling
+from agentbench.llm import Llm, Sampling
 from agentbench.llm.keys import ApiKey
 from agentbench.llm.openai import OpenAILlm
+from agentbench.llm.served import DecodedLlm
 from agentbench.policies.chat import ChatAgent
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.intervention import Intervention
@@ -82,14 +83,17 @@ async def play(given: Asked, mode: ApiMode, tokenizer: Path) -> int:
         max_retries=4,
         max_connections=given.concurrency,
     )
+    asked: Llm = llm
     template: Template = Teacher(SYSTEM)
     if mode is ApiMode.COMPLETIONS:
-        template = TokenTemplate(StudentQwen3(thinking=False), load_tokenizer(tokenizer), SYSTEM)
+        words = load_tokenizer(tokenizer)
+        template = layout = TokenTemplate(StudentQwen3(thinking=False), words, SYSTEM)
+        asked = DecodedLlm(llm, layout.decode, {words.id_of(text) or 0: text for text in layout.stop})
     grade = StepGrader(dict.fromkeys(StepCategory, 0.0))
     scorers = (AnswerScorer(),)
 
     def parts(task: Task, seed: int) -> EpisodeParts:
-        agent = ChatAgent(llm, template, Sampling(), seed)
+        agent = ChatAgent(asked, template, Sampling(), seed)
         policy = Intervention(agent, GoldExpert(task), Never(), keep_alternative=False)
         return EpisodeParts(ToolEnv((Add(),), enforce_rules=True), policy, grade, scorers)
 

@@ -5,6 +5,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from agentbench.app.folder import claim, resumed
 from agentbench.app.lock import locked
 from agentbench.app.record import RunRecord
 from agentbench.config.entry import RolloutConfig
+from agentbench.config.serve import VllmServe
 from agentbench.errors import ConfigError, DataError, PreflightError
 
 
@@ -53,6 +55,24 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_the_same_configuration_is_gone_on_with(earlier: Path, config: RolloutConfig) -> None:
     quicker = dataclasses.replace(config, concurrency=3, resume=earlier)
     assert resumed(earlier, quicker, "rollout") == earlier
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [({"port": 8000}, []), ({"start_timeout_s": 9.0, "parity": False}, []), ({"max_length": 64}, ["serve.max_length"])],
+)
+def test_a_server_may_listen_elsewhere_but_must_compute_the_same(
+    change: dict[str, Any], refused: list[str], earlier: Path, config: RolloutConfig
+) -> None:
+    saved = earlier / ".hydra" / "config.yaml"
+    saved.write_text(json.dumps({**json.loads(saved.read_text()), "serve": {"kind": "vllm"}}))
+    moved = dataclasses.replace(config, serve=dataclasses.replace(VllmServe(), **change))
+    try:
+        resumed(earlier, moved, "rollout")
+        told = []
+    except ConfigError as error:
+        told = [line.split(":")[0] for line in error.problems]
+    assert told == refused
 
 
 def test_another_configuration_is_refused_key_by_key(earlier: Path, config: RolloutConfig) -> None:

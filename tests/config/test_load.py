@@ -51,7 +51,7 @@ def test_every_problem_is_told_at_once() -> None:
     ("changes", "problem"),
     [
         ({"model": {"kind": "hf"}, "template": {"kind": "student_qwen3"}}, "model.path: required, e.g. model.path=…"),
-        ({"model": {"kind": "opanai"}}, "model.kind: 'opanai' is none of tiny, hf, openai, did you mean 'openai'?"),
+        ({"model": {"kind": "opanai"}}, "model: 'opanai' is none of tiny, hf, openai, did you mean 'openai'?"),
         ({"model": {}}, "model.kind: required, it says which kind of model is meant"),
         ({"model": {**CHAT, "name": 7}}, """model.name: must be text, got 7; quote it: model.name="'7'\""""),
         ({"model": {**CHAT, "timeout_s": -1}}, "model.timeout_s: must be greater than 0, got -1"),
@@ -74,7 +74,7 @@ def test_every_problem_is_told_at_once() -> None:
         ({"tasks": {"limit": 0}}, "tasks.limit: must be greater than or equal to 1, got 0"),
         (
             {"expert_mode": {"kind": "random", "recent_limit": 3}},
-            "expert_mode.recent_limit: belongs to expert_mode=informed, not to expert_mode=random",
+            "expert_mode.recent_limit: belongs to expert_mode=informed or expert_mode=judge, not to expert_mode=random",
         ),
     ],
 )

@@ -56,6 +56,11 @@ def test_a_contradiction_is_one_line_that_begins_with_its_key(overrides: tuple[s
     assert found[0].startswith(f"{key}: ")
 
 
+def test_a_launcher_of_episodes_is_told_which_launchers_train() -> None:
+    kinds = "single, accelerate, deepspeed_zero2, deepspeed_zero3, fsdp"
+    assert problems("launcher=ray") == (f"launcher: 'ray' is none of {kinds}",)
+
+
 @pytest.mark.parametrize("option", ["lora_rank", "dpo_beta"])
 def test_sweeps_of_trainings_compose(option: str) -> None:
     plan = check("train", TrainConfig, read_command_line((*ROWS, "stage=dpo", f"sweep={option}")))

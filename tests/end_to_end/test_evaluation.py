@@ -85,3 +85,15 @@ def test_asking_a_report_for_nothing_or_too_much_is_told_at_once(run: Run) -> No
     nothing, too_much = run("report"), run("report", "run=a", "lineage=b")
     assert nothing.code == 2 and nothing.err.startswith("error: run: required")
     assert too_much.code == 2 and "lineage: there is run already" in too_much.err
+
+
+def test_a_report_of_what_is_not_there_does_not_advise_to_ask_again(run: Run) -> None:
+    gone = run("report", "run=outputs/nope")
+    assert (gone.code, gone.err.splitlines()) == (
+        5,
+        [
+            "error: there is no folder 'outputs/nope'",
+            "next: name a run's folder, as outputs/eval/<time>",
+            "then: python -m agentbench.report --help",
+        ],
+    )

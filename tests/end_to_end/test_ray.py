@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from importlib.util import find_spec
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,56 @@ def test_what_a_worker_cannot_do_is_one_line(run: Run, world: Path, tmp_path: Pa
     assert re.match(r"error: the worker \d+ on \S+: no model '/no/model': there is no such folder", ended.err)
 
 
-def test_a_cluster_that_is_not_there_is_one_line(run: Run, world: Path) -> None:
-    arguments = (f"env.worlds=['{world}']", "tasks.limit=2", "expert_mode=ground_truth", "launcher.address=auto")
-    ended = run("rollout", *on("ray", "ray", *arguments))
+def test_a_local_cluster_listens_on_loopback_alone(world: Path, server: str, tmp_path: Path) -> None:
+    started = Started(tmp_path, f"env.worlds=['{world}']", *slow_model(server))
+    listening = addresses(descendants(started.process.pid))
+    started.process.send_signal(signal.SIGINT)
+    started.process.communicate(timeout=120)
+    assert len(listening) >= 4  # of the driver, the cluster's head, its node and the workers
+    assert all(address.is_loopback for address in listening)
+
+
+def descendants(pid: int) -> set[int]:
+    """A process with all below it."""
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {pid}.union(*(descendants(int(child)) for child in below))
+
+
+def addresses(pids: set[int]) -> list[IPv4Address | IPv6Address]:
+    """Where processes listen for TCP connections, from proc(5)."""
+    held = {os.readlink(file) for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+    found = []
+    for table in ("tcp", "tcp6"):
+        rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+        found += [row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
+    return [address(host) for host in found]
+
+
+def address(digits: str) -> IPv4Address | IPv6Address:
+    """From its 32-bit words, each of them in this machine's byte order; IPv4 within IPv6 comes out as IPv4."""
+    words = [bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8)]
+    read = ip_address(b"".join(words))
+    return (read.ipv4_mapped or read) if isinstance(read, IPv6Address) else read
+
+
+@pytest.mark.parametrize("address", ["auto", "no address"])
+def test_a_cluster_that_is_not_there_is_one_line(
+    address: str, run: Run, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if address == "auto" and any(name(entry) == "gcs_server" for entry in Path("/proc").glob("[0-9]*")):
+        pytest.skip("a Ray cluster is up on this machine, and auto would find it")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # holds the address of the latest cluster, if there was one
+    arguments = (f"env.worlds=['{world}']", "tasks.limit=2", "expert_mode=ground_truth")
+    ended = run("rollout", *on("ray", "ray", *arguments, f"launcher.address='{address}'"))
     assert ended.code == 5
-    assert ended.err.startswith("error: no Ray cluster at launcher.address='auto': ")
+    assert ended.err.startswith(f"error: no Ray cluster at launcher.address={address!r}: ")
     assert "next: ray start --head, or launcher.address=local\n" in ended.err
+
+
+def name(process: Path) -> str:
+    """A process's own name; empty where it is gone."""
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return ""

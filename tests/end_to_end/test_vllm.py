@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from agentbench.config.model import Dtype
+from agentbench.config.model import ApiMode, Dtype
 from agentbench.episodes.store import read_trajectories
+from agentbench.llm import Prompt, Request, Sampling
 from agentbench.llm.hf_load import load_hf
+from agentbench.llm.keys import ApiKey
+from agentbench.llm.openai import OpenAILlm
 from agentbench.serving.client import ServerClient
 from agentbench.serving.folder import is_kept, read_state
 from agentbench.serving.weights import adapter_sha256, read_adapter
 from agentbench.templates.tokenizer import load_tokenizer
-from agentbench.types import Trajectory
+from agentbench.types import Generation, Trajectory
 from tests.end_to_end.conftest import ROOT, Ended, Run, command, environment
 
 PYTHON = Path(os.environ.get("AGENTBENCH_VLLM_PYTHON", ROOT / ".venv-vllm/bin/python"))
@@ -124,8 +130,17 @@ def played(folder: Path) -> dict[str, Trajectory]:
     return {trajectory.task.id: trajectory for trajectory in read_trajectories(newest)}
 
 
+def generations(trajectory: Trajectory) -> list[Generation]:
+    return [step.decision.generations[0] for step in trajectory.history.steps]
+
+
 def sampled(trajectory: Trajectory) -> list[tuple[int, ...]]:
-    return [step.decision.generations[0].completion_ids for step in trajectory.history.steps]
+    return [said.completion_ids for said in generations(trajectory)]
+
+
+def in_blocks(tokens: int) -> int:
+    """What vLLM can keep of a prompt on a CPU: whole blocks of 32 tokens."""
+    return tokens // 32 * 32
 
 
 def test_a_server_that_is_up_tells_how_to_use_it(up: Up) -> None:
@@ -150,20 +165,46 @@ def test_a_run_uses_it_and_acts_as_transformers_does(up: Up, play: Run, tmp_path
 def test_what_was_sampled_is_what_is_recorded(up: Up, play: Run, student: Path, tmp_path: Path) -> None:
     assert play(*up.serve).code == 0
     tokenizer = load_tokenizer(student)
-    for trajectory in played(tmp_path).values():
-        said = trajectory.history.steps[-1].decision.generations[0]
+    recorded = [said for trajectory in played(tmp_path).values() for said in generations(trajectory)]
+    assert len(recorded) >= 12
+    for said in recorded:
         again = up.client.greedy(student.name, said.prompt_ids, len(said.completion_ids))
         assert again.ids == said.completion_ids and again.logprobs == pytest.approx(said.logprobs, abs=1e-3)
         assert tokenizer.decode(said.completion_ids).startswith(said.completion)
 
 
+def test_a_schema_holds_even_a_student_that_writes_nonsense(up: Up, student: Path) -> None:
+    right = {"type": "object", "properties": {"right": {"type": "boolean"}}, "required": ["right"]}
+    prompt = Prompt(ids=load_tokenizer(student).encode("Is it right?", control=False))
+    drawn = (Request(prompt, Sampling(1.0), seed, schema=right | {"additionalProperties": False}) for seed in range(8))
+    for said in answers(up, list(drawn)):
+        text = "".join(said.completion.split())  # it may write blanks for ever, and is cut
+        assert text and any(whole.startswith(text) for whole in ('{"right":true}', '{"right":false}'))
+
+
+def answers(up: Up, requests: list[Request]) -> list[Generation]:
+    """What our client gets for requests that are made at once."""
+
+    async def main() -> list[Generation]:
+        state, key = read_state(up.folder), ApiKey("NONE")
+        settings: dict[str, Any] = {"timeout_s": 300.0, "max_retries": 0, "max_connections": len(requests)}
+        llm = OpenAILlm(f"{state.url}/v1", state.name, ApiMode.COMPLETIONS, key, **settings)
+        try:
+            return await asyncio.gather(*(llm.generate(request) for request in requests))
+        finally:
+            await llm.close()
+
+    return asyncio.run(main())
+
+
 def test_prompts_that_grow_are_found_in_the_cache(up: Up, play: Run, tmp_path: Path) -> None:
-    before = up.client.prefix_cache()
-    assert play(*up.serve, "seed=1").code == 0
-    seen = up.client.prefix_cache().since(before)
-    later = [step for one in played(tmp_path).values() for step in one.history.steps[1:]]
-    assert seen.rate is not None and seen.rate > 0.2
-    assert any(step.decision.generations[0].usage.cached_tokens for step in later)
+    ended = play(*up.serve)
+    told = re.search(r"prefix cache: (\d+\.\d) % of ([\d,]+) prompt tokens were there already", ended.out)
+    assert told is not None, ended.out
+    pairs = [pair for one in played(tmp_path).values() for pair in pairwise(generations(one))]
+    assert pairs and all(later.usage.cached_tokens >= in_blocks(len(first.prompt_ids)) for first, later in pairs)
+    asked = sum(len(said.prompt_ids) for one in played(tmp_path).values() for said in generations(one))
+    assert int(told[2].replace(",", "")) == asked and 20 < float(told[1]) < 100
 
 
 def test_an_adapter_is_loaded_at_run_time_and_changes_what_is_done(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentbench.envs import EnvStep
+from agentbench.envs import EnvStep, Restoring
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.errors import LlmError
 from agentbench.scoring.answers import AnswerScorer
@@ -46,9 +46,10 @@ class CountingEnv:
 
     tools = (ToolSpec("add", "Adds.", {"type": "object", "properties": {"by": {"type": "integer"}}}),)
 
-    def __init__(self, pause_s: float = 0.0) -> None:
+    def __init__(self, pause_s: float = 0.0, restoring: Restoring = Restoring.FORK) -> None:
         self.count = 0
         self.closed = False
+        self.restoring = restoring
         self._pause_s = pause_s
         self._task_id = ""
 
@@ -66,6 +67,11 @@ class CountingEnv:
             return EnvStep(Observation(""), 0.5, terminated=True)
         self.count += 1
         return EnvStep(Observation(str(self.count)), 0.5)
+
+    async def fork(self) -> CountingEnv:
+        twin = CountingEnv(self._pause_s)
+        twin.count, twin._task_id = self.count, self._task_id
+        return twin
 
     def evidence(self) -> dict[str, Any]:
         return {"count": self.count, "closed": self.closed}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agentbench.envs import EnvStep
+from agentbench.envs import EnvStep, Restoring
 from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
 from agentbench.types import Action, Decision, EndReason, Final, History, Observation, Score, Task, Trajectory
 
@@ -51,6 +51,7 @@ class OneStepEnv:
     """Ends after any step in the way it was told."""
 
     tools = ()
+    restoring = Restoring.NEVER
 
     def __init__(self, end: EnvStep) -> None:
         self._end = end
@@ -60,6 +61,9 @@ class OneStepEnv:
 
     async def step(self, action: Action) -> EnvStep:
         return self._end
+
+    async def fork(self) -> OneStepEnv:
+        raise NotImplementedError
 
     def evidence(self) -> dict[str, object]:
         return {}

@@ -14,10 +14,11 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from agentbench.config.model import Price
+from agentbench.episodes.branch_sums import BranchSums
 from agentbench.episodes.progress import REFRESH_S, showing
 from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
-from agentbench.episodes.summary import SUMMARY, ExpertSettings, Summary, episode_metadata, write_summary
-from agentbench.episodes.table import final_table
+from agentbench.episodes.summary import SUMMARY, ExpertSettings, Summary, episode_metadata, read_summary, write_summary
+from agentbench.episodes.table import final_table, notes
 from agentbench.episodes.tally import Tally
 from agentbench.errors import PreflightError
 from agentbench.types import Generation, Score, Task, Trajectory, Usage
@@ -65,6 +66,18 @@ def test_a_written_summary_reads_back_and_leaves_no_draft(tally: Tally, tmp_path
     assert TypeAdapter(Summary).validate_json((tmp_path / SUMMARY).read_bytes()) == tally.summary()
     assert [path.name for path in tmp_path.iterdir()] == [SUMMARY]
     assert orjson.loads((tmp_path / SUMMARY).read_bytes())["success"]["rate"] == 0.5
+
+
+def test_the_summary_holds_an_episode_in_every_line(tally: Tally, tmp_path: Path) -> None:
+    write_summary(tmp_path, tally.summary())
+    lines = (tmp_path / SUMMARY).read_text().splitlines()
+    found = [orjson.loads(line.strip().removesuffix(",")) for line in lines if '"sample_id"' in line]
+    assert [one["sample_id"] for one in found] == ["a", "broken-b"]
+
+
+def test_a_summary_of_nothing_is_read_back_as_well(tmp_path: Path) -> None:
+    write_summary(tmp_path, Tally(INFORMED).summary())
+    assert read_summary(tmp_path) == Tally(INFORMED).summary()
 
 
 def test_a_folder_that_is_gone_is_one_clear_line(tally: Tally, tmp_path: Path) -> None:
@@ -138,3 +151,12 @@ def test_a_terminal_is_redrawn_while_the_run_goes_on(tally: Tally) -> None:
 def test_progress_ends_with_a_line_that_has_the_numbers(terminal: bool, tally: Tally) -> None:
     out = shown(tally, terminal, 0.01)
     assert "2/10 episodes, 0.0/s, success 50.0 %, expert 0.0 % of steps, errors 1" in out.getvalue()
+
+
+def test_branches_have_a_line_of_their_own_in_the_table(tally: Tally) -> None:
+    assert "branches: " not in notes(tally.summary())
+    sums = BranchSums(trees=2, branches=5, solved=3, errors=1, duplicates=4, tokens=Usage(1200, 34))
+    assert sums.leaves == 7
+    told = "branches: 5 (3 solved, 1 with errors) in 2 trees of 7 leaves; dropped as the same: 4; "
+    line = told + "tokens of the agent in branches: 1,200 in prompts, 34 in completions"
+    assert line in notes(dataclasses.replace(tally.summary(), branching=sums)).splitlines()

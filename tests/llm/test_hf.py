@@ -3,110 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import MistralConfig, MistralForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import MistralConfig, MistralForCausalLM, PreTrainedModel, Qwen3ForCausalLM
 
-from agentbench.config.model import Dtype
-from agentbench.errors import LlmError, PreflightError
+from agentbench.errors import LlmError
 from agentbench.llm import Prompt, Request, Sampling
 from agentbench.llm.hf import HfLlm
 from agentbench.llm.hf_batch import Batch
-from agentbench.llm.hf_load import load_hf
 from agentbench.llm.hf_rows import Job, Row
 from agentbench.types import Generation
-
-STOP_IDS = (3, 7)
-CONTEXT = 96
-
-
-def qwen() -> Qwen3ForCausalLM:
-    """A random model whose next token is anything but certain."""
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=60,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=CONTEXT,
-    )
-    model = Qwen3ForCausalLM(config).double().eval()
-    with torch.no_grad():
-        model.lm_head.weight.mul_(30)
-    return model
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[PreTrainedModel]:
-    """One for all tests, computed by one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield qwen()
-    torch.set_num_threads(threads)
-
-
-def letters(ids: Sequence[int]) -> str:
-    """Each id as one character: 0 is `A`."""
-    return "".join(chr(65 + index) for index in ids)
-
-
-def use(model: PreTrainedModel, do: Any, max_batch: int = 64, prefix_bytes: int = 2**20) -> Any:
-    """What a coroutine function makes of an `HfLlm`, which is closed afterwards."""
-
-    async def main() -> Any:
-        llm = HfLlm(model, letters, STOP_IDS, max_batch=max_batch, prefix_bytes=prefix_bytes)
-        try:
-            return await do(llm)
-        finally:
-            await llm.close()
-
-    return asyncio.run(main())
-
-
-def together(model: PreTrainedModel, requests: Sequence[Request], max_batch: int = 64) -> list[Generation]:
-    """All requests at once."""
-
-    async def ask(llm: HfLlm) -> list[Generation]:
-        return await asyncio.gather(*(llm.generate(request) for request in requests))
-
-    return use(model, ask, max_batch)
-
-
-def one_by_one(model: PreTrainedModel, requests: Sequence[Request]) -> list[Generation]:
-    """Each request when the one before is answered."""
-
-    async def ask(llm: HfLlm) -> list[Generation]:
-        return [await llm.generate(request) for request in requests]
-
-    return use(model, ask)
-
-
-def prompts(sampling: Sampling, count: int = 40) -> list[Request]:
-    """Requests with prompts of 1 to 60 random tokens."""
-    draw = random.Random(1)
-    lengths = [draw.randint(1, 60) for _ in range(count)]
-    return [
-        Request(Prompt(ids=tuple(draw.randrange(60) for _ in range(length))), sampling, seed)
-        for seed, length in enumerate(lengths)
-    ]
-
-
-def recorded(generations: Sequence[Generation]) -> list[Any]:
-    """All that must be equal from run to run."""
-    return [(it.completion, it.completion_ids, it.logprobs, it.finish_reason, it.usage) for it in generations]
-
+from tests.llm.small_model import CONTEXT, STOP_IDS, letters, one_by_one, prompts, recorded, together, use
 
 SAMPLINGS = (Sampling(0, 1, 20), Sampling(1.0, 1, 20), Sampling(0.8, 0.6, 20))
 
@@ -354,79 +266,3 @@ def test_closing_ends_the_thread_and_further_questions(model: PreTrainedModel) -
 
     assert "closed" in str(use(model, ask))
     assert not any(thread.name.startswith("hf_") for thread in threading.enumerate())
-
-
-def saved(model: PreTrainedModel, folder: Path) -> Path:
-    """The folder, with the model in it."""
-    model.save_pretrained(str(folder))
-    return folder
-
-
-def adapter_of(folder: Path, base: Path) -> Path:
-    """An adapter folder for the model saved in `base`, with effect."""
-    torch.manual_seed(5)
-    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(load_hf(str(base), None, Dtype.FLOAT64, "cpu"), config).save_pretrained(str(folder))
-    return folder
-
-
-def test_a_saved_model_loads_as_it_was(model: PreTrainedModel, tmp_path: Path) -> None:
-    loaded = load_hf(str(saved(model, tmp_path)), None, Dtype.FLOAT64, "cpu")
-    request = prompts(Sampling(0, 1, 9))[:3]
-    assert recorded(together(loaded, request)) == recorded(together(model, request))
-    assert not loaded.training and loaded.dtype == torch.float64
-
-
-def test_an_adapter_changes_the_answers(model: PreTrainedModel, tmp_path: Path) -> None:
-    base = saved(model, tmp_path / "base")
-    adapted = load_hf(str(base), adapter_of(tmp_path / "adapter", base), Dtype.FLOAT64, "cpu")
-    requests = prompts(Sampling(0, 1, 9))[:5]
-    assert recorded(together(adapted, requests)) != recorded(together(model, requests))
-
-
-def test_an_adapter_of_another_base_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
-    base, other = saved(model, tmp_path / "base"), saved(model, tmp_path / "other")
-    with pytest.raises(PreflightError, match=r"was trained on '.*base', not on '.*other'"):
-        load_hf(str(other), adapter_of(tmp_path / "adapter", base), Dtype.FLOAT64, "cpu")
-
-
-def test_an_adapter_that_lacks_weights_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
-    base = saved(model, tmp_path / "base")
-    adapter = adapter_of(tmp_path / "adapter", base)
-    config = json.loads((adapter / "adapter_config.json").read_text())
-    (adapter / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["q_proj", "v_proj"]}))
-    with pytest.raises(PreflightError, match="does not fit"):
-        load_hf(str(base), adapter, Dtype.FLOAT64, "cpu")
-
-
-def test_a_model_that_lacks_weights_is_refused(model: PreTrainedModel, tmp_path: Path) -> None:
-    saved(model, tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3, "layer_types": None}))
-    with pytest.raises(PreflightError, match=r"weights are missing, the first is 'model\.layers\.2"):
-        load_hf(str(tmp_path), None, Dtype.FLOAT32, "cpu")
-
-
-def test_what_is_no_model_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    (tmp_path / "pickled").mkdir()
-    (tmp_path / "pickled" / "config.json").write_text('{"model_type": "qwen3"}')
-    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
-    (tmp_path / "empty").mkdir()
-    for path, problem in {
-        str(tmp_path / "nothing"): "there is no such folder",
-        str(tmp_path / "empty"): "config.json is missing",
-        str(tmp_path / "pickled"): "safetensors",
-        "nobody/nothing": "the hub does not give it",
-    }.items():
-        with pytest.raises(PreflightError, match=problem) as caught:
-            load_hf(path, None, Dtype.FLOAT32, "cpu")
-        assert "\n" not in str(caught.value)
-
-
-def test_what_is_no_adapter_or_device_is_said(model: PreTrainedModel, tmp_path: Path) -> None:
-    base = str(saved(model, tmp_path))
-    with pytest.raises(PreflightError, match=r"adapter_config\.json is missing"):
-        load_hf(base, tmp_path / "adapter", Dtype.FLOAT32, "cpu")
-    with pytest.raises(PreflightError, match="no device 'quantum' here"):
-        load_hf(base, None, Dtype.FLOAT32, "quantum")

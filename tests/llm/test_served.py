@@ -9,7 +9,7 @@ import pytest
 
 from agentbench.errors import LlmError
 from agentbench.llm import Prompt, Request, Sampling
-from agentbench.llm.served import ServedLlm
+from agentbench.llm.served import DecodedLlm, FittingLlm
 from agentbench.types import Generation
 
 
@@ -37,7 +37,7 @@ def letters(ids: Sequence[int]) -> str:
 @pytest.mark.parametrize(
     ("ids", "text"),
     [
-        ((0, 1, 25), "ab"),  # 25 ends a completion
+        ((0, 1, 25), "ab"),  # 25, which is `z`, ends a completion
         ((0, 1, 26), "ab�"),  # cut in the middle of a character
         ((0, 25, 1), "azb"),  # only at its end
         ((0, 1, 23, 24, 2), "ab"),  # "xy" is a text that ends one
@@ -45,7 +45,7 @@ def letters(ids: Sequence[int]) -> str:
     ],
 )
 def test_the_ids_say_what_was_said(ids: tuple[int, ...], text: str) -> None:
-    llm = ServedLlm(Says(ids), letters, {25}, context=100)
+    llm = DecodedLlm(Says(ids), letters, {25: "z"})
     request = Request(Prompt(ids=(1,)), Sampling(), 0, stop=("xy",))
     found = asyncio.run(llm.generate(request))
     assert (found.completion, found.completion_ids) == (text, ids)
@@ -54,18 +54,18 @@ def test_the_ids_say_what_was_said(ids: tuple[int, ...], text: str) -> None:
 @pytest.mark.parametrize(("prompt", "room"), [(10, 20), (85, 15), (99, 1)])
 def test_a_completion_is_kept_within_the_context(prompt: int, room: int) -> None:
     behind = Says(())
-    llm = ServedLlm(behind, letters, (), context=100)
+    llm = FittingLlm(behind, context=100)
     asyncio.run(llm.generate(Request(Prompt(ids=(1,) * prompt), Sampling(max_tokens=20), 0)))
     assert behind.asked[0].sampling.max_tokens == room  # at most 100 - prompt
 
 
 def test_a_prompt_that_leaves_no_room_is_told() -> None:
-    llm = ServedLlm(Says(()), letters, (), context=100)
+    llm = FittingLlm(Says(()), context=100)
     with pytest.raises(LlmError, match="the prompt has 100 tokens and the model's context 100"):
         asyncio.run(llm.generate(Request(Prompt(ids=(1,) * 100), Sampling(), 0)))
 
 
 def test_it_closes_what_is_behind_it() -> None:
     behind = Says(())
-    asyncio.run(ServedLlm(behind, letters, (), context=100).close())
+    asyncio.run(FittingLlm(DecodedLlm(behind, letters, {}), context=100).close())
     assert behind.closed

@@ -14,6 +14,8 @@ from agentbench.config.entry import EvalConfig
 from agentbench.episodes.store import TrajectoryWriter
 from agentbench.reporting.run_folder import Run, read_run
 from agentbench.types import (
+    Actor,
+    Alternative,
     Answer,
     AnswerType,
     CallTools,
@@ -62,6 +64,16 @@ def episode(
     return Trajectory(asked, history, EndReason.FINAL, scores, sample=sample, seconds=2.0)
 
 
+def helped(asked: Task, *, agrees: bool) -> Trajectory:
+    """A step of the agent's own, good where it `agrees`, then the expert's answer; the agent says it too, or not."""
+    call = CallTools((ToolCall("look_up", {}),))
+    look = Step(Decision(call), Observation("?"), StepCategory.GOLD_CALL if agrees else StepCategory.BAD_CALL)
+    other = Alternative(Actor.AGENT, Final("Ada" if agrees else "Bob"))
+    answer = Decision(Final("Ada"), Actor.EXPERT, (other,), reason="too early")
+    steps = (look, Step(answer, Observation(""), StepCategory.CORRECT_FINAL))
+    return Trajectory(asked, History((), Observation("?"), steps), EndReason.FINAL, (Score("answer", 1.0),))
+
+
 def failed(asked: Task, error: str) -> Trajectory:
     return Trajectory(asked, History((), Observation("")), EndReason.ERROR, error=error)
 
@@ -84,6 +96,14 @@ def write_run(
     folder: Path, trajectories: Iterable[Trajectory], config: Mapping[str, Any] | None = None, entry: str = "eval"
 ) -> Run:
     """The run in a folder, as reports read it."""
+    write_folder(folder, trajectories, config, entry)
+    return read_run(folder)
+
+
+def write_folder(
+    folder: Path, trajectories: Iterable[Trajectory], config: Mapping[str, Any] | None = None, entry: str = "eval"
+) -> None:
+    """A run's folder, of any entry point."""
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **(config or {})}))
     record = RunRecord(folder, entry, f"python -m agentbench.{entry}", 0)
@@ -92,7 +112,6 @@ def write_run(
         for trajectory in trajectories:
             writer.append(trajectory)
     record.end(0)
-    return read_run(folder)
 
 
 def with_config(run: Run, **changes: Any) -> Run:

@@ -11,10 +11,10 @@ from rich.console import Console
 from agentbench.config.env import M3Env
 from agentbench.errors import ConfigError
 from agentbench.reporting.comparison import compare
-from agentbench.reporting.comparison_tables import comparison_tables
+from agentbench.reporting.comparison_tables import comparison_tables, runs_table
 from agentbench.reporting.run_folder import Run
 
-from .made_runs import episode, task, with_config, write_run
+from .made_runs import episode, failed, task, with_config, write_run
 
 
 def solves(folder: Path, outcomes: str, **more: object) -> Run:
@@ -80,6 +80,17 @@ def test_the_same_run_twice_and_runs_without_a_common_task_are_refused(tmp_path:
         compare([first, first], ())
     with pytest.raises(ConfigError, match="have none in common"):
         compare([first, second], ("tasks",))
+
+
+def test_failures_of_a_run_are_seen_beside_its_success_with_and_without_them(tmp_path: Path) -> None:
+    broken = [episode(task("0"), True), failed(task("1"), "LlmError: gone")]
+    found = compare([solves(tmp_path / "a", "++"), write_run(tmp_path / "b", broken)], ())
+    rows = dict(zip(*(column.cells for column in runs_table(found).columns[::2]), strict=True))
+    assert [rows[name] for name in ("success", "failures (counted as unsolved)", "success without failures")] == [
+        "50.0 %",
+        "1",
+        "100.0 %",
+    ]
 
 
 def test_the_tables_show_runs_differences_and_flips_without_obeying_what_was_said(tmp_path: Path) -> None:

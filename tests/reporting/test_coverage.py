@@ -49,6 +49,22 @@ def test_the_paired_interval_holds_the_difference() -> None:
     assert 0.93 <= share <= 0.97
 
 
+@pytest.mark.parametrize("labelled", [20, 60])
+def test_a_judges_corrected_figure_is_as_unsure_as_its_few_labels(labelled: int) -> None:
+    # solved 0.55; the judge is right about 0.9 of the solved and 0.7 of the others
+    rng, held, runs = np.random.default_rng(3), 0, RUNS // 2
+    for _run in range(runs):
+        solved = rng.random(150) < 0.55
+        judged = rng.random(150) < np.where(solved, 0.9, 0.3)
+        verdicts = [
+            Verdict(str(task), bool(judged[task]), bool(solved[task]) if task < labelled else None)
+            for task in range(150)
+        ]
+        found = judged_success(verdicts).corrected
+        held += found.low is not None and found.high is not None and inside((found.low, found.high), 0.55)
+    assert 0.93 <= held / runs <= 0.98
+
+
 def test_a_judges_figure_corrected_by_labels_holds_the_truth_and_the_raw_one_does_not() -> None:
     # solved 0.5; the judge calls 0.95 of the solved and 0.25 of the others solved: 0.5 · 0.95 + 0.5 · 0.25 = 0.6
     rng, held, raw, runs = np.random.default_rng(2), 0, 0, RUNS // 2

@@ -14,6 +14,7 @@ from agentbench.errors import DataError, PreflightError
 from agentbench.reporting.run_folder import read_labels, read_run
 from agentbench.reporting.statistics import LAST_STEP, Labels, categories_by_step, figures, statistics
 from agentbench.reporting.tables import run_tables
+from agentbench.types import Rule, ToolKind, ToolSpec
 
 from .made_runs import episode, failed, forbidden, task, write_run
 
@@ -33,6 +34,15 @@ def test_means_refusals_and_tool_errors_are_those_of_the_steps(tmp_path: Path) -
     assert (means["prompt tokens"], means["completion tokens"]) == (105.0, 10.0)  # (100 + 110) / 2 and 20 / 2
     assert means["model seconds"] == 0.5 and "dollars" not in means
     assert (found.refused_wrongly.count, found.refused_wrongly.n, found.refused_rightly.n) == (1, 2, 0)
+
+
+def test_a_forbidden_call_that_was_carried_out_is_a_violation_too(tmp_path: Path) -> None:
+    asked = dataclasses.replace(task("a"), rules=(Rule("Use no API.", (ToolKind.API,)),))
+    played = episode(asked, True, call="look_up")
+    tools = (ToolSpec("look_up", "", {}, ToolKind.API),)
+    played = dataclasses.replace(played, history=dataclasses.replace(played.history, tools=tools))
+    found = figures(write_run(tmp_path, [played]).facts())
+    assert found.measures["policy violations"].value == 1.0  # one of its two steps
 
 
 def test_dollars_are_counted_where_tokens_have_a_price(tmp_path: Path) -> None:

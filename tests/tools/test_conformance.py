@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from agentbench.config.env import ToolContract
 from agentbench.errors import ToolError
 from agentbench.policies.probes import random_call
 from agentbench.tools import Tool
+from agentbench.tools.blocking import BlockingTool
 from agentbench.tools.http.client import HttpClient
 from agentbench.tools.http.http_tools import http_tools
 from agentbench.tools.http.openapi import read_openapi
@@ -47,6 +49,7 @@ from agentbench.types import (
     Outcome,
     Task,
     ToolCall,
+    ToolSpec,
     Turn,
 )
 
@@ -60,6 +63,7 @@ KINDS = (
     "bm25",
     "dense",
     "hybrid",
+    "blocking",
     "renamed",
     "bare",
 )
@@ -107,6 +111,16 @@ ENDPOINT = Endpoint(
     {"title": {"type": "string", "description": "Title of the film."}},
     "director",
 )
+TITLE_LENGTH = ToolSpec(
+    "get_title_length",
+    "How many letters a title has.",
+    {
+        "type": "object",
+        "properties": {"title": {"type": "string"}},
+        "required": ["title"],
+        "additionalProperties": False,
+    },
+)
 VAKRA = {"vakra_slots": slot_filling_tools, "vakra_selects": selection_tools}
 HANDLE = re.compile(r'"handle": ?"[^"]*"')
 
@@ -150,6 +164,9 @@ def cases(
         yield from over_http(database, runner)
     elif kind in ("bm25", "dense", "hybrid"):
         yield [case(searching(kind, tmp_path))]
+    elif kind == "blocking":
+        with ThreadPoolExecutor(1) as workers:
+            yield [case(BlockingTool(TITLE_LENGTH, lambda given: {"length": len(given["title"])}, workers))]
     elif kind in VAKRA:
         tools = VAKRA[kind](database, universes[1:], 3, ToolContract.VAKRA)
         opening = next(tool for tool in tools if tool.spec.name == "get_data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,34 @@ def supervised(number: int, fingerprint: str = "") -> SftRow:
     pair = preference(number, fingerprint)
     mask = (0, 0, 0, *pair.chosen_mask)
     return SftRow(pair.id, (*pair.prompt_ids, *pair.chosen_ids), mask, tokenizer=fingerprint)
+
+
+def branching(tasks: int, steps: int) -> list[PreferenceRow]:
+    """Pairs of every step of some tasks: a prompt of 24 tokens that grows by six with each step."""
+    return [step_pair(task, step) for step in range(steps) for task in range(tasks)]
+
+
+def step_pair(task: int, step: int) -> PreferenceRow:
+    start = 20 + 11 * task
+    history = [start + number % 11 for number in range(24)] + [start + 1, start + 2, 9, 9, 8, 8] * step
+    return dataclasses.replace(
+        preference(task),
+        id=f"task-{task}-{step}",
+        task=f"task-{task}",
+        prompt_ids=tuple(history),
+        chosen_ids=(start + 1, start + 2, 30),
+        chosen_mask=(1, 1, 1),
+        rejected_ids=(start + 5, start + 6, 31, 32),
+        rejected_mask=(1, 1, 1, 1),
+    )
+
+
+def chosen_steps(pairs: Iterable[PreferenceRow]) -> list[SftRow]:
+    """The chosen sides, as examples of one step each."""
+    return [
+        SftRow(pair.id, (*pair.prompt_ids, *pair.chosen_ids), (*(0,) * len(pair.prompt_ids), 1, 1, 1), task=pair.task)
+        for pair in pairs
+    ]
 
 
 def write_rows(path: Path, rows: Any) -> Path:

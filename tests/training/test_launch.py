@@ -19,9 +19,10 @@ from agentbench.config.launcher import (
     DeepspeedZero3Launcher,
     FsdpLauncher,
     LauncherConfig,
+    SingleLauncher,
 )
 from agentbench.config.lora import Lora
-from agentbench.config.stage import DpoStage
+from agentbench.config.stage import DpoStage, KtoStage
 from agentbench.errors import PreflightError
 from agentbench.training.finetune import finetune
 from agentbench.training.job import METRICS_LOG, TrainJob, read_job
@@ -59,6 +60,19 @@ def test_two_processes_train_what_one_does(
     ours, theirs = (load_file(job.output / "adapter_model.safetensors") for job in (two, one))
     assert max((ours[name] - theirs[name]).abs().max().item() for name in theirs) < 1e-5
     assert "dpo (loss): step 6 of 6" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_two_processes_estimate_kto_s_divergence_as_one_does(make_job: Job) -> None:
+    # Each row's completion for the KL term comes from the batch that all processes compute together.
+    settings = {"stage": KtoStage(batch_size=8, learning_rate=1e-2), "lora": Lora(rank=2, alpha=4)}
+    one, two = (
+        make_job(launcher.kind, ROWS, launcher=launcher, **settings)
+        for launcher in (SingleLauncher(), AccelerateLauncher())
+    )
+    alone, together = finetune(one, lambda what, step, last, figure: None), launch(two)
+    assert together.steps == alone.steps == 2
+    assert together.loss == pytest.approx(alone.loss, abs=1e-6)
 
 
 @pytest.mark.slow

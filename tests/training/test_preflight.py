@@ -21,8 +21,8 @@ from agentbench.config.model import Dtype, HfModel
 from agentbench.config.stage import DpoStage, RefModel
 from agentbench.config.trainer import Attention, Precision, TrainerConfig
 from agentbench.errors import PreflightError
+from agentbench.llm.base_model import note_base
 from agentbench.llm.hf_load import load_hf
-from agentbench.training.base_model import note_base
 from tests.training.conftest import make_model, preference, supervised, write_rows
 
 
@@ -57,8 +57,7 @@ def test_without_any_of_these_faults_it_is_the_missing_weights_that_stop_it(
 
 def test_empty_rows(config: TrainConfig, tmp_path: Path) -> None:
     config.rows[0].write_bytes(b"")
-    with pytest.raises(PreflightError, match=r"rows\.jsonl: holds no rows$"):
-        training.train_given(config, [], tmp_path, lambda line: None)
+    assert refusal(config, tmp_path) == "rows.jsonl: holds no rows"
 
 
 def test_rows_of_another_tokenizer(config: TrainConfig, tmp_path: Path, fingerprint: str) -> None:
@@ -69,6 +68,13 @@ def test_rows_of_another_tokenizer(config: TrainConfig, tmp_path: Path, fingerpr
 def test_rows_of_another_kind(config: TrainConfig, tmp_path: Path, fingerprint: str) -> None:
     write_rows(config.rows[0], [supervised(0, fingerprint)])
     assert refusal(config, tmp_path) == "rows.jsonl, line 1: stage=dpo cannot be trained on sft/1 rows"
+
+
+def test_rows_that_are_all_too_long(config: TrainConfig, tmp_path: Path, fingerprint: str) -> None:
+    write_rows(config.rows[0], [dataclasses.replace(preference(0, fingerprint), prompt_ids=tuple(range(20, 40)))])
+    # 20 tokens of prompt and the rejected side's 8 are more than 27.
+    said = refusal(dataclasses.replace(config, stage=DpoStage(max_length=27)), tmp_path)
+    assert said == "rows: none can be trained on: 1 too long"
 
 
 def test_rows_longer_than_the_context(config: TrainConfig, tmp_path: Path, fingerprint: str) -> None:
@@ -200,4 +206,6 @@ def test_packages_that_are_optional(
 ) -> None:
     if find_spec(package):
         pytest.skip(f"{package} is installed")
-    assert f": the package {package} is not installed" in refusal(dataclasses.replace(config, **changes), tmp_path)
+    with pytest.raises(PreflightError, match=f": the package {package} is not installed$") as refused:
+        training.train_given(dataclasses.replace(config, **changes), [], tmp_path, lambda line: None)
+    assert refused.value.next_step.startswith("pip install 'agentbench[")

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import orjson
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from agentbench.config.launcher import AccelerateLauncher, FsdpLauncher, LauncherConfig
 from agentbench.config.lora import Lora, LoraConfig, NoLora
-from agentbench.config.stage import DpoStage
+from agentbench.config.stage import DpoStage, KtoStage, OrpoStage, SftStage, StageConfig
 from agentbench.config.trainer import BestBy, TrainerConfig
 from agentbench.errors import PreflightError
 from agentbench.training.finetune import finetune, last_checkpoint
-from agentbench.training.job import TRAINER, Trained, TrainJob
-from tests.training.conftest import Job, preference
+from agentbench.training.job import PACKING_LOG, TRAINER, Trained, TrainJob
+from agentbench.training.launch import launch
+from tests.training.conftest import Job, branching, chosen_steps, preference
 
 ROWS = [preference(number) for number in range(12)]
 SETTINGS = {
@@ -34,10 +37,10 @@ def train(job: TrainJob) -> Trained:
     return finetune(job, lambda what, step, last, figure: None)
 
 
-def killed_after_a_checkpoint(job: TrainJob) -> None:
+def killed_after_a_checkpoint(job: TrainJob, program: str = "resume_child.py") -> None:
     """Runs the job in a process of its own and kills it with -9 once a checkpoint is whole."""
     child = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("resume_child.py"))],
+        [sys.executable, str(Path(__file__).with_name(program))],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -51,6 +54,10 @@ def killed_after_a_checkpoint(job: TrainJob) -> None:
     child.wait()
 
 
+def adapters(*jobs: TrainJob) -> list[dict[str, torch.Tensor]]:
+    return [load_file(job.output / "adapter_model.safetensors") for job in jobs]
+
+
 @pytest.mark.slow
 def test_killed_and_gone_on_with_ends_where_an_uninterrupted_training_does(make_job: Job) -> None:
     whole, killed = make_job("whole", ROWS, **SETTINGS), make_job("killed", ROWS, **SETTINGS)
@@ -58,11 +65,51 @@ def test_killed_and_gone_on_with_ends_where_an_uninterrupted_training_does(make_
     killed_after_a_checkpoint(killed)
     assert not killed.output.exists(), "it was killed before the end"
     assert train(killed).loss == expected.loss
-    ours, theirs = (load_file(job.output / "adapter_model.safetensors") for job in (killed, whole))
+    ours, theirs = adapters(killed, whole)
     assert all(ours[name].equal(theirs[name]) for name in theirs), "bit for bit"
     lines = [(job.folder / "metrics.jsonl").read_bytes().splitlines() for job in (killed, whole)]
     steps = [[orjson.loads(line)["step"] for line in logged] for logged in lines]
     assert steps[0] == steps[1]
+
+
+SHARED = branching(4, 6)
+"""24 pairs that share most of their tokens."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "stage",
+    [
+        SftStage(batch_size=12, epochs=12),
+        DpoStage(batch_size=4, epochs=5),
+        KtoStage(batch_size=8, epochs=4),
+        OrpoStage(batch_size=4, epochs=5),
+    ],
+    ids=lambda stage: stage.kind,
+)
+def test_every_stage_survives_being_killed(stage: StageConfig, make_job: Job) -> None:
+    stage = dataclasses.replace(stage, learning_rate=1e-2)
+    rows = chosen_steps(SHARED) if isinstance(stage, SftStage) else SHARED
+    whole, killed = (make_job(name, rows, **{**SETTINGS, "stage": stage}) for name in ("whole", "killed"))
+    expected = train(whole)
+    killed_after_a_checkpoint(killed)
+    assert not killed.output.exists(), "it was killed before the end"
+    assert train(killed).loss == expected.loss
+    ours, theirs = adapters(killed, whole)
+    assert all(ours[name].equal(theirs[name]) for name in theirs), "bit for bit"
+    packed = "tree packing on: " in (killed.folder / PACKING_LOG).read_text()
+    assert packed is not isinstance(stage, OrpoStage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [AccelerateLauncher(), FsdpLauncher()], ids=lambda launcher: launcher.kind)
+def test_ranks_survive_being_killed(launcher: LauncherConfig, make_job: Job) -> None:
+    settings = {**SETTINGS, "stage": DpoStage(batch_size=4, epochs=16, learning_rate=1e-2), "launcher": launcher}
+    whole, killed = (make_job(name, SHARED, **settings) for name in ("whole", "killed"))
+    expected = launch(whole)
+    killed_after_a_checkpoint(killed, "launch_child.py")
+    assert not killed.output.exists(), "it was killed before the end"
+    assert launch(killed).loss == pytest.approx(expected.loss, abs=1e-6)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["new adapter", "given adapter"])

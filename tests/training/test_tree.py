@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,9 @@ from agentbench.config.trainer import Attention, BestBy, TrainerConfig
 from agentbench.training.data import read_table
 from agentbench.training.finetune import finetune
 from agentbench.training.job import DATA, PACKING_LOG, TRAINER, Trained, TrainJob
-from agentbench.training_data.rows import PreferenceRow, SftRow
-from tests.training.conftest import Job, preference, supervised
+from tests.training.conftest import Job, branching, chosen_steps, supervised
 
 ADAPTER = Lora(rank=2, alpha=4)
-
-
-def branching(tasks: int, steps: int) -> list[PreferenceRow]:
-    """Pairs of every step of some tasks: a prompt of 24 tokens that grows by six with each step."""
-    return [step_pair(task, step) for step in range(steps) for task in range(tasks)]
-
-
-def step_pair(task: int, step: int) -> PreferenceRow:
-    start = 20 + 11 * task
-    history = [start + number % 11 for number in range(24)] + [start + 1, start + 2, 9, 9, 8, 8] * step
-    return dataclasses.replace(
-        preference(task),
-        id=f"task-{task}-{step}",
-        task=f"task-{task}",
-        prompt_ids=tuple(history),
-        chosen_ids=(start + 1, start + 2, 30),
-        chosen_mask=(1, 1, 1),
-        rejected_ids=(start + 5, start + 6, 31, 32),
-        rejected_mask=(1, 1, 1, 1),
-    )
 
 
 def train(job: TrainJob) -> Trained:
@@ -117,10 +95,7 @@ def test_where_it_cannot_be_used_one_line_says_why(stage: StageConfig, rows: Any
 
 
 def test_rows_of_the_steps_of_a_trajectory_are_packed_in_supervised_training(make_job: Job) -> None:
-    rows = [
-        SftRow(pair.id, (*pair.prompt_ids, *pair.chosen_ids), (*(0,) * len(pair.prompt_ids), 1, 1, 1), task=pair.task)
-        for pair in branching(4, 5)
-    ]
+    rows = chosen_steps(branching(4, 5))
     job = make_job("run", rows, stage=SftStage(batch_size=20, epochs=1))
     assert train(job).loss == pytest.approx(train(make_job("stock", rows, stage=job.config.stage, tree=False)).loss)
     assert said(job)[1].startswith("tree packing on: ")

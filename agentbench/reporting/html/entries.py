@@ -38,6 +38,7 @@ def index_entry(trajectory: Trajectory, run: int) -> dict[str, Any]:
         "domain": trajectory.task.domain,
         "scenario": str(data.get("scenario", "")),
         "availability": str(data.get("tool_availability", "")),
+        "hops": str(data.get("hops", "")),
         "outcome": outcome(trajectory),
         "end": trajectory.end.value,
         "steps": len(steps),
@@ -100,8 +101,10 @@ def _decision(decision: Decision) -> dict[str, Any]:
     return {
         "actor": decision.actor.value,
         "reason": cut(decision.reason),
+        "note": cut(decision.note),
         "action": _action(decision.action),
         "others": [{"actor": other.actor.value, "action": _action(other.action)} for other in decision.alternatives],
+        "prompt_tokens": sum(generation.usage.prompt_tokens for generation in decision.generations),
         "tokens": _tokens(decision),
         "model_seconds": round(sum(generation.seconds for generation in decision.generations), 4),
     }
@@ -109,7 +112,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 def _branch(branch: Branch) -> dict[str, Any]:
     steps = [_step(step) for step in branch.steps] or [_unplayed(branch.decision)]
-    return {"steps": steps, "end": branch.end.value, "scores": [_score(score) for score in branch.scores]}
+    why = {"reason": branch.reason, "error": cut(branch.error)}
+    return {"steps": steps, "end": branch.end.value, "scores": [_score(score) for score in branch.scores], **why}
 
 
 def _unplayed(decision: Decision) -> dict[str, Any]:

@@ -18,6 +18,8 @@ TEXT, LINE = "#010203", "#010204"
 SERIES = ("#3d84c6", "#d9822b", "#3f9c5f", "#b5567d", "#8c6cc9", "#7d838c", "#b59b1d", "#2f9e9e", "#c25450", "#5b6ee1")
 """Mid-tones that stand out from a white ground and from a dark one."""
 LONGEST_NAME = 40
+WIDTH = 5.2
+"""Inches: narrow enough that letters stay readable where a phone shrinks the drawing to its own width."""
 
 
 class Bar(NamedTuple):
@@ -28,6 +30,24 @@ class Bar(NamedTuple):
     low: float
     high: float
     n: int
+
+
+class Part(NamedTuple):
+    """One part of stacked columns."""
+
+    name: str
+    counts: Sequence[float]
+    colour: str
+
+
+class Place(NamedTuple):
+    """A share with its 95 % interval, at what it cost."""
+
+    name: str
+    cost: float
+    value: float
+    low: float
+    high: float
 
 
 class Curve(NamedTuple):
@@ -41,7 +61,7 @@ class Curve(NamedTuple):
 def shares(caption: str, groups: Mapping[str, Sequence[Bar]]) -> Figure:
     """Shares as dots with intervals, one row a name; `groups` are told apart by colour, the run's name for one."""
     names = list(dict.fromkeys(bar.name for bars in groups.values() for bar in bars))
-    figure, axes = _drawing(0.6 + 0.3 * max(1, len(groups)) * max(1, len(names)))
+    figure, axes = _drawing(0.6 + (0.14 + 0.16 * max(1, len(groups))) * max(1, len(names)))
     for place, (group, bars) in enumerate(groups.items()):
         offset = (place - (len(groups) - 1) / 2) * 0.7 / max(1, len(groups))
         rows = [names.index(bar.name) + offset for bar in bars]
@@ -58,19 +78,20 @@ def shares(caption: str, groups: Mapping[str, Sequence[Bar]]) -> Figure:
     return Figure(caption, _svg(figure, caption))
 
 
-def stacked(caption: str, columns: Sequence[str], counts: Mapping[str, Sequence[float]], y_label: str) -> Figure:
-    """Columns of stacked counts, one colour a name."""
+def stacked(caption: str, columns: Sequence[str], parts: Sequence[Part]) -> Figure:
+    """Columns of stacked shares that add up to 100 %, a colour a part."""
     figure, axes = _drawing(3.4)
+    totals = [sum(counts) or 1 for counts in zip(*(part.counts for part in parts), strict=True)]
     bottom = [0.0] * len(columns)
-    for place, (name, values) in enumerate(counts.items()):
-        hatch = "//" if place >= len(SERIES) else None
-        colour = SERIES[place % len(SERIES)]
-        axes.bar(range(len(columns)), values, bottom=bottom, color=colour, label=_short(name), hatch=hatch, width=0.8)
-        bottom = [below + value for below, value in zip(bottom, values, strict=True)]
+    for part in parts:
+        shown = [count / total for count, total in zip(part.counts, totals, strict=True)]
+        axes.bar(range(len(columns)), shown, bottom=bottom, color=part.colour, label=_short(part.name), width=0.85)
+        bottom = [below + share for below, share in zip(bottom, shown, strict=True)]
     axes.set_xticks(range(len(columns)), columns)
     axes.set_xlabel("step")
-    axes.set_ylabel(y_label)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=TEXT)
+    _per_cent(axes.yaxis, axes.set_ylim)
+    axes.set_ylim(0, 1)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=TEXT, fontsize="small")
     return Figure(caption, _svg(figure, caption))
 
 
@@ -104,19 +125,69 @@ def curves(caption: str, found: Sequence[Curve], x_label: str) -> Figure:
     return Figure(caption, _svg(figure, caption))
 
 
+def against_cost(caption: str, places: Sequence[Place], x_label: str) -> Figure:
+    """Shares against what they cost, a dot with its interval each, joined in the order of their cost."""
+    figure, axes = _drawing(3.2)
+    ordered = sorted(places, key=lambda place: place.cost)
+    axes.plot([place.cost for place in ordered], [place.value for place in ordered], color=LINE, linewidth=1)
+    for index, place in enumerate(places):
+        ends = [[place.value - place.low], [place.high - place.value]]
+        colour = SERIES[index % len(SERIES)]
+        axes.errorbar(place.cost, place.value, ends, fmt="o", capsize=3, color=colour, label=_short(place.name))
+    axes.set_xlabel(x_label)
+    _per_cent(axes.yaxis, axes.set_ylim)
+    axes.grid(axis="y", color=LINE, alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=TEXT)
+    return Figure(caption, _svg(figure, caption))
+
+
+def differences(caption: str, bars: Sequence[Bar]) -> Figure:
+    """Differences in [-1, 1] as dots with intervals, one row a name; a line marks that there is none."""
+    figure, axes = _drawing(0.9 + 0.4 * len(bars))
+    rows = range(len(bars))
+    ends = [[bar.value - bar.low for bar in bars], [bar.high - bar.value for bar in bars]]
+    axes.errorbar([bar.value for bar in bars], rows, xerr=ends, fmt="o", capsize=3, color=SERIES[0])
+    axes.axvline(0, color=TEXT, linewidth=1)
+    axes.set_yticks(rows, [_short(bar.name) for bar in bars])
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    reach = 1.1 * max(0.05, *(max(abs(bar.low), abs(bar.high)) for bar in bars))
+    axes.set_xlim(-reach, reach)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}")
+    axes.set_xlabel("points of success")
+    axes.grid(axis="x", color=LINE, alpha=0.3)
+    return Figure(caption, _svg(figure, caption))
+
+
+def as_figure(caption: str, drawing: Drawing) -> Figure:
+    """A drawing made elsewhere, in the page's colours."""
+    drawing.set_size_inches(WIDTH, 3.4)
+    for axes in drawing.axes:
+        _in_page_colours(axes)
+    return Figure(caption, _svg(drawing, caption))
+
+
 def _drawing(height: float) -> tuple[Drawing, Axes]:
     from matplotlib.figure import Figure as Drawing
 
-    figure = Drawing(figsize=(6.5, height), layout="constrained")
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.patch.set_alpha(0.0)
-    axes.tick_params(colors=TEXT)
-    for side, spine in axes.spines.items():
-        spine.set_color(LINE)
-        spine.set_visible(side in ("left", "bottom"))
-    axes.xaxis.label.set_color(TEXT)
-    axes.yaxis.label.set_color(TEXT)
+    for side in ("right", "top"):
+        axes.spines[side].set_visible(False)
+    _in_page_colours(axes)
     return figure, axes
+
+
+def _in_page_colours(axes: Axes) -> None:
+    axes.patch.set_alpha(0.0)
+    axes.tick_params(which="both", colors=TEXT)
+    for spine in axes.spines.values():
+        spine.set_color(LINE)
+    legend = axes.get_legend()
+    words = [axes.xaxis.label, axes.yaxis.label, axes.title, *(legend.get_texts() if legend else ())]
+    for text in words:
+        text.set_color(TEXT)
+    if legend:
+        legend.set_frame_on(False)
 
 
 def _per_cent(axis: Any, set_limits: Any) -> None:

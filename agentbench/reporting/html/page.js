@@ -23,18 +23,19 @@ async function unpacked(base64) {
   return new Response(stream).json();
 }
 
-const state = { runs: [], chunk: 1, index: [], found: [], open: null, step: -1, kept: new Map() };
+const state = { runs: [], pairs: [], chunk: 1, index: [], byTask: new Map(), found: [], open: null, beside: null, step: -1, kept: new Map() };
 const CHOICES = [
   ["run", "Run", (entry) => [state.runs[entry.run]]],
   ["domain", "Domain", (entry) => [entry.domain]],
   ["outcome", "Outcome", (entry) => [entry.outcome]],
   ["scenario", "Scenario", (entry) => [entry.scenario]],
   ["availability", "Tools", (entry) => [entry.availability]],
+  ["hops", "Hops", (entry) => [entry.hops]],
   ["end", "End", (entry) => [entry.end]],
   ["category", "With a step", (entry) => entry.categories],
   ["actor", "Actors", (entry) => [entry.expert ? "expert stepped in" : "agent alone"]],
   ["branches", "Tree", (entry) => [entry.branches ? "with branches" : "no branches"]],
-  ["flipped", "Runs", (entry) => [entry.flipped ? "disagree" : "agree"]],
+  ["flipped", "Outcomes", (entry) => [entry.flipped ? "disagree" : "agree"]],
 ];
 const ORDERS = {
   "as recorded": () => 0,
@@ -46,13 +47,19 @@ const ORDERS = {
 
 // ---- the list
 
+function prepare(entry, place) {
+  entry.place = place;
+  entry.text = [entry.id, entry.question, entry.answer, ...entry.tools].join(" ").toLowerCase();
+  const siblings = state.byTask.get(entry.id) ?? [];
+  state.byTask.set(entry.id, siblings);
+  siblings.push(entry);
+}
+
 function markFlipped() {
-  const solved = new Map();
-  for (const entry of state.index) {
-    const seen = solved.get(entry.id) ?? new Set();
-    solved.set(entry.id, seen.add(entry.outcome === "solved"));
+  for (const siblings of state.byTask.values()) {
+    const flipped = new Set(siblings.map((entry) => entry.outcome === "solved")).size > 1;
+    for (const entry of siblings) entry.flipped = flipped;
   }
-  for (const entry of state.index) entry.flipped = solved.get(entry.id).size > 1;
 }
 
 function addFilters() {
@@ -93,14 +100,16 @@ function row(entry, place) {
   const item = make("li", { "aria-setsize": state.found.length, "aria-posinset": place + 1 },
     make("button", { type: "button", "aria-current": entry === state.open, onclick: () => show(entry) },
       make("span", { class: "question" }, entry.question),
-      make("span", { class: "facts" }, outcomeBadge(entry.outcome), entry.domain, ` · ${entry.steps} steps`,
+      make("span", { class: "facts" }, outcomeBadge(entry.outcome), entry.domain, ` · ${counted(entry.steps, "step")}`,
         entry.expert ? badge(`expert ${entry.expert}`, "expert") : null,
-        entry.branches ? badge(`branches ${entry.branches}`) : null,
+        entry.branches ? badge(counted(entry.branches, "branch")) : null,
         state.runs.length > 1 ? badge(state.runs[entry.run]) : null)));
   item.style.top = `${place * ROW_HEIGHT}px`;
   return item;
 }
 
+const counted = (number, name) => `${number} ${name}${number === 1 ? "" : name.endsWith("ch") ? "es" : "s"}`;
+const duration = (seconds) => (seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`);
 const badge = (text, kind = "") => make("span", { class: `badge ${kind}` }, String(text));
 const outcomeBadge = (name) => badge(name, { solved: "good", failed: "bad", error: "odd" }[name] ?? "");
 
@@ -115,20 +124,29 @@ async function view(entry) {
   return (await state.kept.get(chunk))[entry.place % state.chunk];
 }
 
-async function show(entry, step = -1) {
-  state.open = entry;
+async function show(entry, { beside, parted = 0, at = -1 } = pairOf(entry)) {
+  Object.assign(state, { open: entry, beside: beside ?? null, step: -1 });
   const trajectory = await view(entry);
-  if (state.open !== entry) return;
+  const other = beside ? await view(beside) : null;
+  if (state.open !== entry || state.beside !== (beside ?? null)) return;
   const back = make("button", { type: "button", class: "back", onclick: close }, "Back to the list");
-  $("detail").replaceChildren(back, ...heading(entry, trajectory), steps(trajectory.steps), ...ending(trajectory));
+  const parts = other
+    ? [pairs(entry, trajectory, beside, other, parted), ...ending(trajectory, title(entry)), ...ending(other, title(beside))]
+    : [steps(trajectory.steps), ...ending(trajectory)];
+  $("detail").replaceChildren(back, ...heading(entry, trajectory), ...chooser(entry), ...parts);
   $("browser").classList.add("reading");
   $("detail").scrollTop = 0;
   if (NARROW.matches) $("browser").scrollIntoView();
   $("detail").focus({ preventScroll: true });
-  state.step = -1;
+  reveal(state.found.indexOf(entry) * ROW_HEIGHT);
   drawRows();
-  if (step >= 0) goToStep(step);
+  if (at >= 0) goToStep(at);
   else remember();
+}
+
+function reveal(top) {
+  const list = $("list");
+  if (top < list.scrollTop || top + ROW_HEIGHT > list.scrollTop + list.clientHeight) list.scrollTop = Math.max(0, top - 2 * ROW_HEIGHT);
 }
 
 function close() {
@@ -141,14 +159,14 @@ function close() {
 function heading(entry, trajectory) {
   const questions = trajectory.turns.map((turn, place) => make("div", {},
     make("p", { class: "label" }, trajectory.turns.length > 1 ? `Question ${place + 1}` : "Question"),
-    make("p", { class: "thought" }, turn.query),
+    make("p", { class: "question-text" }, turn.query),
     make("p", { class: "label" }, "Gold answer"), text(turn.gold.answer),
     turn.gold.actions.length ? folded("Gold calls", ...turn.gold.actions.map(action)) : null));
   const given = trajectory.earlier.map((turn) => make("p", { class: "thought" }, `${turn.query} — ${turn.answer}`));
   const head = [make("h3", {}, entry.id), make("p", { class: "facts" }, outcomeBadge(entry.outcome), badge(entry.domain),
     entry.scenario ? badge(entry.scenario) : null, entry.availability ? badge(entry.availability) : null,
     state.runs.length > 1 ? badge(state.runs[entry.run]) : null,
-    `end: ${entry.end} · ${entry.tokens} tokens written · ${entry.seconds} s · seed ${trajectory.seed}`
+    `end: ${entry.end} · ${counted(entry.tokens, "token")} written · ${duration(entry.seconds)} · seed ${trajectory.seed}`
       + (entry.sample ? ` · sample ${entry.sample}` : ""))];
   return [...head, ...questions,
     given.length ? folded(`Earlier turns, given (${given.length})`, ...given) : null,
@@ -157,36 +175,83 @@ function heading(entry, trajectory) {
     folded("Opening", text(trajectory.opening))].filter(Boolean);
 }
 
-function ending(trajectory) {
+function ending(trajectory, whose = "") {
   const scores = trajectory.scores.map((score) => make("li", {},
     `${score.name}: ${score.value === null ? "unscored" : score.value}`,
     score.explanation ? make("span", { class: "thought" }, ` — ${score.explanation}`) : null));
-  return [make("h3", {}, `End: ${trajectory.end}`),
+  return [make("h3", {}, `${whose ? `${whose} – end` : "End"}: ${trajectory.end}`),
     trajectory.error ? text(trajectory.error) : null,
     scores.length ? make("ul", {}, ...scores) : null].filter(Boolean);
 }
 
-const steps = (list) => make("ol", { class: "steps" }, ...list.map(step));
+// ---- two trajectories of a task side by side
 
-function step(item, place) {
+const title = (entry) => [state.runs.length > 1 ? state.runs[entry.run] : null, `sample ${entry.sample}`, entry.outcome].filter(Boolean).join(" · ");
+
+function member([run, sample], task) {
+  return (state.byTask.get(task) ?? []).find((entry) => entry.run === run && entry.sample === sample);
+}
+
+function pairOf(entry) {
+  for (const pair of state.pairs) {
+    if (pair.task !== entry.id) continue;
+    const both = [member(pair.first, pair.task), member(pair.second, pair.task)];
+    if (both.includes(entry)) return { beside: both.find((one) => one !== entry), parted: pair.step };
+  }
+  return {};
+}
+
+function chooser(entry) {
+  const others = state.byTask.get(entry.id).filter((other) => other !== entry);
+  if (!others.length) return [];
+  const options = others.map((other) => make("option", { value: other.place, ...(other === state.beside ? { selected: "" } : {}) }, title(other)));
+  const choose = (event) => {
+    const beside = state.index[event.target.value];
+    const known = pairOf(entry);
+    show(entry, event.target.value === "" ? {} : { beside, parted: known.beside === beside ? known.parted : 0 });
+  };
+  return [make("label", { class: "beside" }, "Side by side with",
+    make("select", { onchange: choose }, make("option", { value: "" }, "nothing"), ...options))];
+}
+
+function pairs(entry, ours, beside, theirs, parted) {
+  const rows = Array.from({ length: Math.max(ours.steps.length, theirs.steps.length) }, (_, place) =>
+    make("li", { class: place + 1 === parted ? "pair stop parted" : "pair stop", tabindex: "-1" },
+      place + 1 === parted ? make("p", { class: "label" }, "From here on they differ") : null,
+      half(ours.steps[place], place, title(entry)), half(theirs.steps[place], place, title(beside))));
+  return make("ol", { class: "steps" }, ...rows);
+}
+
+function half(item, place, whose) {
+  const content = item ? step(item, place, "div") : make("p", { class: "over" }, "was over");
+  return make("div", {}, make("p", { class: "label" }, whose), content);
+}
+
+// ---- steps
+
+const steps = (list, first = 0) => make("ol", { class: "steps" }, ...list.map((item, place) => step(item, first + place)));
+
+function step(item, place, tag = "li") {
   const judged = { correct_final: "good", correct_refusal: "good", gold_call: "good", other_call: "" }[item.category] ?? "bad";
   const said = item.verdict && item.verdict !== "ok" ? badge(item.verdict, "odd") : null;
-  return make("li", { class: `step ${item.actor}`, tabindex: "-1" },
+  return make(tag, { class: `step ${tag === "li" ? "stop " : ""}${item.actor}`, tabindex: "-1" },
     make("p", { class: "facts" }, `Step ${place + 1}`, badge(item.actor, item.actor === "expert" ? "expert" : ""),
       item.category ? badge(item.category, judged) : null, said,
-      `reward ${item.reward} · ${item.tokens} tokens · model ${item.model_seconds} s · tool ${item.tool_seconds} s`),
+      `reward ${item.reward} · ${item.prompt_tokens} + ${counted(item.tokens, "token")} · model ${duration(item.model_seconds)}`
+        + ` · tool ${duration(item.tool_seconds)}`),
     item.reason ? make("p", { class: "label" }, `The expert stepped in: ${item.reason}`) : null,
+    item.note ? make("p", { class: "thought" }, item.note) : null,
     action(item.action),
     ...item.others.map((other) => folded(`The ${other.actor} would have`, action(other.action))),
     item.observation ? make("p", { class: "label" }, "Observation") : null,
     item.observation ? text(item.observation) : null,
-    ...item.branches.map(branch));
+    ...item.branches.map((other, number) => branch(other, number, place)));
 }
 
-function branch(item, place) {
+function branch(item, number, first) {
   const score = item.scores.map((one) => `${one.name} ${one.value === null ? "unscored" : one.value}`).join(", ");
-  const title = `Branch ${place + 1}: ${item.steps.length} steps, end ${item.end}${score ? `, ${score}` : ""}`;
-  return make("details", { class: "branch" }, make("summary", {}, title), steps(item.steps));
+  const name = `Branch ${number + 1}${item.reason ? ` (${item.reason})` : ""}: ${counted(item.steps.length, "step")}, end ${item.end}${score ? `, ${score}` : ""}`;
+  return make("details", { class: "branch" }, make("summary", {}, name), item.error ? text(item.error) : null, steps(item.steps, first));
 }
 
 function action(item) {
@@ -203,7 +268,7 @@ const folded = (title, ...content) => make("details", {}, make("summary", {}, ti
 // ---- keys, address, theme
 
 function visibleSteps() {
-  return [...document.querySelectorAll("#detail .step")].filter((element) => !element.parentElement.closest("details:not([open])"));
+  return [...document.querySelectorAll("#detail .stop")].filter((element) => !element.parentElement.closest("details:not([open])"));
 }
 
 function goToStep(place) {
@@ -219,18 +284,27 @@ function goToStep(place) {
 function goToTrajectory(offset) {
   const place = state.found.indexOf(state.open) + offset;
   if (place < 0 || place >= state.found.length) return;
-  $("list").scrollTop = Math.max(0, (place - 2) * ROW_HEIGHT);
   show(state.found[place]);
 }
 
 function remember() {
-  history.replaceState(null, "", `#t=${state.open.place}${state.step >= 0 ? `&s=${state.step}` : ""}`);
+  const beside = state.beside ? `&with=${state.beside.place}` : "";
+  history.replaceState(null, "", `#t=${state.open.place}${beside}${state.step >= 0 ? `&s=${state.step}` : ""}`);
 }
 
 function recall() {
   const asked = new URLSearchParams(location.hash.slice(1));
+  const pair = state.pairs[Number(asked.get("pair") ?? -1)];
+  if (pair) {
+    $("browser").scrollIntoView();
+    show(member(pair.first, pair.task), { beside: member(pair.second, pair.task), parted: pair.step, at: pair.step - 1 });
+    return;
+  }
   const entry = state.index[Number(asked.get("t") ?? -1)];
-  if (entry) show(entry, Number(asked.get("s") ?? -1));
+  if (!entry) return;
+  const known = pairOf(entry);
+  const beside = state.index[Number(asked.get("with") ?? -1)];
+  show(entry, { beside, parted: known.beside === beside ? known.parted : 0, at: Number(asked.get("s") ?? -1) });
 }
 
 const KEYS = {
@@ -259,15 +333,13 @@ async function start() {
   $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   Object.assign(state, await unpacked($("facts").textContent));
   state.index = await unpacked($("index").textContent);
-  state.index.forEach((entry, place) => {
-    entry.place = place;
-    entry.text = [entry.id, entry.question, entry.answer, ...entry.tools].join(" ").toLowerCase();
-  });
+  state.index.forEach(prepare);
   markFlipped();
   addFilters();
   filter();
   $("list").addEventListener("scroll", () => requestAnimationFrame(drawRows));
   addEventListener("resize", drawRows);
+  addEventListener("hashchange", recall);
   recall();
   document.documentElement.dataset.ready = "true";
 }

@@ -30,12 +30,33 @@ _HERE = Path(__file__).parent
 
 
 @record
+class Link:
+    """A cell that leads to a place in the page."""
+
+    text: str
+    address: str
+    """Begins with `#`."""
+
+
+@record
 class Table:
     """A table of texts; the first column names the row."""
 
     caption: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | Link, ...], ...]
+    right: tuple[int, ...] = ()
+    """Indexes of the columns that hold figures, which stand at the right."""
+
+
+@record
+class Tile:
+    """One figure that is to be seen first."""
+
+    label: str
+    value: str
+    note: str = ""
+    """Its interval, or what it is of."""
 
 
 @record
@@ -52,8 +73,22 @@ class Section:
 
     title: str
     text: str = ""
+    """One paragraph a line."""
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    tiles: tuple[Tile, ...] = ()
+
+
+@record
+class Pair:
+    """Two episodes of a task that belong side by side; the page opens the one at index i by the address `#pair=i`."""
+
+    task: str
+    first: tuple[int, int]
+    """Index of its run in `Page.runs`, and its sample."""
+    second: tuple[int, int]
+    step: int
+    """Number of the first step at which they differ, from 1; 0 where none does."""
 
 
 @record
@@ -65,6 +100,9 @@ class Page:
     sections: tuple[Section, ...]
     runs: tuple[str, ...]
     """Names of the runs whose trajectories follow, in that order."""
+    command: str = ""
+    """What made the run; empty where the page is of several."""
+    pairs: tuple[Pair, ...] = ()
 
 
 def write_page(path: Path, page: Page, trajectories: Sequence[Iterable[Trajectory]]) -> int:
@@ -102,12 +140,13 @@ def _packed(trajectories: Sequence[Iterable[Trajectory]]) -> tuple[list[dict[str
 
 def _document(page: Page, index: list[dict[str, Any]], chunks: list[str]) -> str:
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    facts = {"runs": page.runs, "chunk": CHUNK}
+    facts = {"runs": page.runs, "chunk": CHUNK, "pairs": page.pairs}
     tags = (f'<script type="text/plain" class="chunk">{chunk}</script>' for chunk in chunks)
     parts = {
         "POLICY": _policy(script),
         "TITLE": html.escape(page.title),
         "SUBTITLE": html.escape(page.subtitle),
+        "COMMAND": f'<code class="command">{html.escape(page.command)}</code>' if page.command else "",
         "STYLE": style,
         "SECTIONS": "\n".join(_section(section) for section in page.sections),
         "FACTS": _pack(facts),
@@ -132,26 +171,51 @@ def _pack(value: Any) -> str:
 
 
 def _section(section: Section) -> str:
-    text = f"<p>{html.escape(section.text)}</p>" if section.text else ""
-    tables = "".join(_table(table) for table in section.tables)
-    figures = "".join(_figure(figure) for figure in section.figures)
-    grid = f'<div class="figures">{figures}</div>' if figures else ""
-    return f"<section><h2>{html.escape(section.title)}</h2>{text}{tables}{grid}</section>"
+    tiles = "".join(map(_tile, section.tiles))
+    paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in section.text.splitlines())
+    tables = "".join(map(_table, section.tables))
+    figures = "".join(map(_figure, section.figures))
+    parts = {"dl": ("tiles", tiles), "div": ("notes", paragraphs)}
+    head = "".join(f'<{tag} class="{name}">{text}</{tag}>' for tag, (name, text) in parts.items() if text)
+    body = "".join(
+        f'<div class="{name}">{text}</div>' for name, text in (("tables", tables), ("figures", figures)) if text
+    )
+    return f"<section><h2>{html.escape(section.title)}</h2>{head}{body}</section>"
+
+
+def _tile(tile: Tile) -> str:
+    label, value, note = (html.escape(text) for text in (tile.label, tile.value, tile.note))
+    return f'<div class="tile"><dt>{label}</dt><dd><strong>{value}</strong> <span>{note}</span></dd></div>'
 
 
 def _table(table: Table) -> str:
     caption = html.escape(table.caption)
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.columns)
-    body = "".join(_row(row) for row in table.rows)
+    head = "".join(_heading(name, place in table.right) for place, name in enumerate(table.columns))
+    body = "".join(_row(row, table.right) for row in table.rows)
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _row(row: tuple[str, ...]) -> str:
-    first, *rest = (html.escape(cell) for cell in row)
-    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+def _heading(name: str, right: bool) -> str:
+    return f'<th scope="col"{_side(right)}>{html.escape(name)}</th>' if name else "<td></td>"
+
+
+def _row(row: tuple[str | Link, ...], right: tuple[int, ...]) -> str:
+    first, *rest = row
+    cells = "".join(f"<td{_side(place in right)}>{_cell(cell)}</td>" for place, cell in enumerate(rest, 1))
+    return f'<tr><th scope="row">{_cell(first)}</th>{cells}</tr>'
+
+
+def _side(right: bool) -> str:
+    return ' class="figure"' if right else ""
+
+
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{html.escape(cell.address)}">{html.escape(cell.text)}</a>'
+    return html.escape(cell)
 
 
 def _figure(figure: Figure) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentbench.app.children import wrapped
 from agentbench.config.env import HttpServer, McpServer, StdioServer
 from agentbench.config.secrets import names_secret, redacted
 from agentbench.errors import PreflightError
@@ -32,19 +32,6 @@ IDLE_CONNECTION_S = 4.0
 REFUSALS: ContextVar[list[int]] = ContextVar("REFUSALS")
 """HTTP statuses of 400 and above that requests made from here were answered with: the SDK tells an error of the server
 from one of something before it by nothing else. Whoever makes a request sets a list of its own first."""
-
-_END_WITH_US = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h; it outlives exec
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)  # whoever started this is gone already
-try:
-    os.execvp(sys.argv[2], sys.argv[2:])
-except OSError as error:
-    sys.exit(f"cannot run {sys.argv[2]!r}: {error.strerror}")
-"""
-"""Becomes the program that stands behind it, which Linux then ends when the run is killed outright. The SDK starts
-programs itself and lets nobody in between; programs that such a program starts are not covered."""
 
 
 def place(server: McpServer) -> str:
@@ -110,7 +97,7 @@ async def program(server: StdioServer, life: Life) -> AsyncIterator[Any]:
 
     if server.cwd is not None and not server.cwd.is_dir():
         raise PreflightError(f"no folder {str(server.cwd)!r} to run it in", "correct its cwd")
-    command, *arguments = _command(server)
+    command, *arguments = wrapped(list(server.command))  # the SDK starts it itself, and lets nobody in between
     variables = {name: needed_key(name).value for name in server.env}
     parameters = StdioServerParameters(command=command, args=arguments, env=variables, cwd=server.cwd)
     standard_error = _StandardError()
@@ -119,12 +106,6 @@ async def program(server: StdioServer, life: Life) -> AsyncIterator[Any]:
             yield _Watched(read, life.ended), write
     finally:
         life.last_words = standard_error.close()
-
-
-def _command(server: StdioServer) -> list[str]:
-    if sys.platform != "linux":
-        return list(server.command)
-    return [sys.executable, "-I", "-S", "-c", _END_WITH_US, str(os.getpid()), *server.command]
 
 
 def needed_key(variable: str) -> ApiKey:

@@ -53,12 +53,16 @@ class Declared(NamedTuple):
 class HandleTool:
     """One tool over the handles of one episode."""
 
-    __slots__ = ("_operation", "_session", "spec")
+    __slots__ = ("_operation", "session", "spec")
 
     def __init__(self, spec: ToolSpec, operation: Operation, session: Session) -> None:
         self.spec = spec
+        self.session = session
         self._operation = operation
-        self._session = session
+
+    def over(self, session: Session) -> HandleTool:
+        """The same tool over other handles."""
+        return HandleTool(self.spec, self._operation, session)
 
     async def call(self, arguments: Arguments) -> Observation:
         """The operation's result as JSON.
@@ -66,7 +70,7 @@ class HandleTool:
         Raises:
             ToolError: unknown handle or column, values that do not fit, or a statement the database refuses.
         """
-        return observation(await self._operation(self._session, arguments))
+        return observation(await self._operation(self.session, arguments))
 
 
 def episode_tools(

@@ -29,6 +29,12 @@ class Session:
         self._shown_values = shown_values
         self._relations: dict[str, Relation] = {}
 
+    def copy(self) -> Session:
+        """The same handles, to which each adds its own from now on."""
+        twin = Session(self._database, self._universes, self._shown_values)
+        twin._relations = dict(self._relations)
+        return twin
+
     def universe(self, name: str) -> Relation:
         """All rows of a universe.
 

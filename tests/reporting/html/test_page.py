@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from agentbench.reporting.html.entries import cut, detail
-from agentbench.reporting.html.page import Figure, Page, Section, Table, write_page
+from agentbench.reporting.html.page import Figure, Link, Page, Pair, Section, Table, Tile, write_page
 from agentbench.types import CallTools, ToolCall, Trajectory
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="5" fill="currentColor"/></svg>'
@@ -69,7 +69,8 @@ def test_a_trajectory_shows_who_acted_what_the_other_would_have_done_and_its_bra
     expect(second).to_contain_text("The expert stepped in: the agent is about to answer wrongly")
     expect(second).to_contain_text("correct_final")
     tab.get_by_text("The agent would have").click()
-    tab.get_by_text("Branch 1: 1 steps, end final, answer 0").click()
+    tab.get_by_text("Branch 1: 1 step, end final, answer 0").click()
+    expect(second.locator(".branch .step")).to_contain_text("Step 2")
     expect(second.locator(".branch .step")).to_contain_text("Paris")
     tab.screenshot(path=screenshots / "trajectory.png")
 
@@ -157,6 +158,56 @@ def test_runs_that_disagree_on_a_task_are_found(
     show(tab, tmp_path / "two.html")
     tab.select_option("select[name=flipped]", "disagree")
     expect(tab.locator("#count")).to_have_text("2 of 4 trajectories, 1 solved")
+    tab.close()
+
+
+@pytest.fixture
+def compared(browser: Browser, tmp_path: Path, tree: Trajectory, failure: Trajectory) -> Iterator[Tab]:
+    """Two runs on a task: solved in two steps, and answered wrongly in one."""
+    table = Table("where they first differ", ("task",), ((Link("the task", "#pair=0"),),))
+    pair = Pair(tree.task.id, (0, 0), (1, 0), 1)
+    page = dataclasses.replace(PAGE, sections=(Section("Flipped", "", (table,)),), runs=("base", "dpo"), pairs=(pair,))
+    write_page(tmp_path / "two.html", page, [[tree], [dataclasses.replace(failure, task=tree.task)]])
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    show(tab, tmp_path / "two.html")
+    yield tab
+    tab.close()
+
+
+def test_a_flipped_task_opens_with_the_steps_of_both_runs_side_by_side(compared: Tab, screenshots: Path) -> None:
+    compared.get_by_role("link", name="the task").click()
+    rows = compared.locator("#detail .pair")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("From here on they differ")
+    left, right = (rows.first.locator("> div").nth(place).bounding_box() for place in (0, 1))
+    assert left and right and left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
+    expect(rows.nth(1).locator("> div").nth(1)).to_contain_text("was over")
+    expect(rows.first).to_have_class("pair stop parted chosen")
+    compared.screenshot(path=screenshots / "side_by_side.png")
+    assert [fault["id"] for fault in Axe().run(compared).response["violations"]] == []
+
+
+def test_an_episode_is_put_beside_another_of_its_task_or_alone(compared: Tab) -> None:
+    compared.click("#rows li:nth-child(2) button")
+    expect(compared.locator(".pair").first.locator("> div > .label").first).to_have_text("dpo · sample 0 · failed")
+    compared.select_option("label.beside select", "")
+    expect(compared.locator("#detail .pair")).to_have_count(0)
+    compared.set_viewport_size({"width": 390, "height": 800})
+    compared.select_option("label.beside select", "0")
+    expect(compared.locator("#detail .pair")).to_have_count(2)
+    assert compared.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_lone_figure_stays_small_and_figures_of_a_table_stand_at_the_right(browser: Browser, tmp_path: Path) -> None:
+    table = Table("Success", ("run", "n"), (("first", "9"),), right=(1,))
+    section = Section("Summary", "", (table,), PAGE.sections[0].figures, (Tile("success", "50.0 %", "9 tasks"),))
+    write_page(tmp_path / "one.html", dataclasses.replace(PAGE, sections=(section,), runs=()), [])
+    tab = browser.new_page(viewport={"width": 1600, "height": 900})
+    show(tab, tmp_path / "one.html")
+    box = tab.locator("figure").bounding_box()
+    assert box and box["width"] < 800
+    expect(tab.locator("tbody td")).to_have_css("text-align", "right")
+    expect(tab.locator(".tile")).to_have_text("success50.0 % 9 tasks")
     tab.close()
 
 

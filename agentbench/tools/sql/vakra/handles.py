@@ -35,6 +35,12 @@ class Session:
         self._tables: dict[str, Table] = {}
         self._counts: Counter[str] = Counter()
 
+    def copy(self) -> Session:
+        """The same tables, open universe and counts, which change apart from now on."""
+        twin = Session(self._database, tuple(self._universes.values()))
+        twin._open, twin._tables, twin._counts = self._open, dict(self._tables), Counter(self._counts)
+        return twin
+
     def opened(self, universe: str | None) -> Observation:
         """The peek of a universe's rows; without a name that of the one that is open, at first the first.
 

@@ -45,12 +45,16 @@ class _Declared(NamedTuple):
 class VakraTool:
     """One tool over the handles of one episode."""
 
-    __slots__ = ("_operation", "_session", "spec")
+    __slots__ = ("_declared", "session", "spec")
 
     def __init__(self, declared: _Declared, session: Session) -> None:
         self.spec = declared.spec
-        self._operation = declared.operation
-        self._session = session
+        self.session = session
+        self._declared = declared
+
+    def over(self, session: Session) -> VakraTool:
+        """The same tool over other handles."""
+        return VakraTool(self._declared, session)
 
     async def call(self, arguments: Arguments) -> Observation:
         """The result as the public benchmark writes it.
@@ -58,7 +62,7 @@ class VakraTool:
         Raises:
             ToolError: unknown handle, key or universe, or values the operation fails on.
         """
-        return self._operation(self._session, arguments)
+        return self._declared.operation(self.session, arguments)
 
 
 def vakra_slot_filling_tools(database: Database, universes: Sequence[Universe]) -> tuple[Tool, ...]:

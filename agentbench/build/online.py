@@ -1,0 +1,284 @@
+"""The episodes that a training plays with the weights that it trains: our pool, our policies, our record."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+
+from agentbench.app.artefacts import add_inputs
+from agentbench.app.lock import locked
+from agentbench.build import Report, runs, trained, training
+from agentbench.build.agent import Agent
+from agentbench.build.cast import Cast
+from agentbench.build.models import Model, family, system_prompt
+from agentbench.build.runs import Rollout
+from agentbench.config.entry import RolloutConfig, TrainConfig
+from agentbench.config.model import HfModel, TinyModel
+from agentbench.config.stage_rl import OnlineStage
+from agentbench.config.tasks import Split
+from agentbench.episodes.encoding import expanded
+from agentbench.episodes.pool import new_runner, run_pool
+from agentbench.episodes.run_tasks import Here, PoolSettings
+from agentbench.episodes.store import TrajectoryWriter
+from agentbench.errors import ConfigError, DataError, LlmError, PreflightError, RunFailed
+from agentbench.llm import Llm, Request
+from agentbench.templates.token_template import TokenTemplate
+from agentbench.templates.tokenizer import Tokenizer, load_tokenizer
+from agentbench.types import EndReason, Generation, Task, Trajectory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from agentbench.training.job import Trained
+    from agentbench.training.rl.rollouts import HeldOut, Played
+
+ROLLOUTS = "rollouts"
+"""Folder of the episodes that were trained on, in a run's folder."""
+
+
+def train_playing(config: TrainConfig, folder: Path, report: Report) -> Trained:
+    """Trains a model on episodes that it plays meanwhile, or goes on with it.
+
+    Raises:
+        PreflightError, DataError: a model, a world or tasks are missing, or do not go together.
+        RunFailed: more episodes failed than may; the last checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM while episodes are played.
+    """
+    from agentbench.training.job import TrainJob
+    from agentbench.training.progress import showing
+    from agentbench.training.rl.online import train_online
+
+    with locked(folder):
+        job = TrainJob(dataclasses.replace(config, model=training.weights(config, report)), folder)
+        training.check(job)
+        with (
+            opened_rollouts(config, folder, _playing(config, job.model), report) as rollouts,
+            showing(Console()) as progress,
+        ):
+            return train_online(job, rollouts, progress)
+
+
+def _playing(config: TrainConfig, model: HfModel) -> HfModel:
+    """The model as its engine is told: a tiny student answers as many requests at once as it is configured to."""
+    tiny = config.model
+    return dataclasses.replace(model, max_batch=tiny.max_batch) if isinstance(tiny, TinyModel) else model
+
+
+class LiveLlm:
+    """Whatever engine there is at the moment, as one model for a whole training."""
+
+    def __init__(self) -> None:
+        self.engine: Llm | None = None
+
+    async def generate(self, request: Request) -> Generation:
+        """The engine's completion.
+
+        Raises:
+            LlmError: there is no engine now, or it could not answer.
+        """
+        if self.engine is None:
+            raise LlmError("no weights are there to answer with")
+        return await self.engine.generate(request)
+
+    async def close(self) -> None:
+        """Nothing: an engine is closed with its rollout."""
+
+
+class _Engines(NamedTuple):
+    """How weights in this process are made to answer."""
+
+    tokenizer: Tokenizer
+    stop_ids: tuple[int, ...]
+    max_batch: int
+    prefix_bytes: int
+
+    def over(self, model: PreTrainedModel) -> Llm:
+        """An engine that knows nothing of what earlier weights computed."""
+        from agentbench.llm.hf import HfLlm
+
+        decode, stops = self.tokenizer.decode, self.stop_ids
+        return HfLlm(model, decode, stops, max_batch=self.max_batch, prefix_bytes=self.prefix_bytes)
+
+
+class OnlineRollouts:
+    """Plays a training's episodes in this process; made by `opened_rollouts`."""
+
+    def __init__(self, config: TrainConfig, folder: Path, model: HfModel, report: Report) -> None:
+        stage = config.stage
+        assert isinstance(stage, OnlineStage)
+        self._stage, self._seed, self._folder = stage, config.seed, folder
+        self._live = LiveLlm()
+        tokenizer = load_tokenizer(config.template.tokenizer or model.path)
+        layout = family(config.template.kind, config.template.thinking)
+        template = TokenTemplate(layout, tokenizer, system_prompt(config.agent))
+        stops = tuple(index for text in template.stop if (index := tokenizer.id_of(text)) is not None)
+        self._engines = _Engines(tokenizer, stops, model.max_batch, int(model.prefix_cache_gib * 2**30))
+        cast = Cast(agent=Agent(Model(self._live, template), "", None, model.path))
+        self._training = _assembled(played_config(config, model), cast, report)
+        wanted = config.evaluate.tasks is not None and stage.evaluate_every is not None
+        self._held_out = _assembled(trained.held_out_config(config, model), cast, report) if wanted else None
+        self._runner, self._stack = new_runner(), AsyncExitStack()
+        _check_tasks(self._training, self._held_out, stage)
+
+    def open(self) -> None:
+        """Asks servers behind tools whether they are there, and notes what is read.
+
+        Raises:
+            PreflightError: one is not.
+        """
+        for run in (self._training, self._held_out):
+            if run is not None:
+                self._runner.run(self._stack.enter_async_context(run.opened()))
+        add_inputs(self._folder, self._training.inputs)
+
+    def close(self) -> None:
+        """Frees worlds and servers."""
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+    def play(self, model: PreTrainedModel, step: int) -> Played:
+        """The episodes of a step, written to the run's folder where they are to be kept; see `Rollouts`."""
+        from agentbench.training.rl.rollouts import Played, sample_numbers, tasks_at
+
+        started, stage = time.perf_counter(), self._stage
+        tasks = tasks_at(step, self._training.field.tasks, stage.tasks_per_step, self._seed)
+        planned = [_Planned(task, sample) for task in tasks for sample in sample_numbers(step, stage.group_size)]
+        played = self._runner.run(self._played(self._training, model, planned))
+        if stage.keep_rollouts:
+            self._keep(played)
+        return Played(tuple(expanded(trajectory) for trajectory in played), time.perf_counter() - started)
+
+    def held_out(self, model: PreTrainedModel, step: int) -> HeldOut | None:
+        """The success on the tasks of `evaluate`, played as `agentbench.eval` would; see `Rollouts`."""
+        from agentbench.training.rl.rollouts import HeldOut
+
+        if self._held_out is None:
+            return None
+        started = time.perf_counter()
+        planned = [_Planned(task, 0) for task in self._held_out.field.tasks]
+        played = self._runner.run(self._played(self._held_out, model, planned))
+        success = sum(trajectory.success for trajectory in played) / len(played)
+        return HeldOut(success, len(played), time.perf_counter() - started)
+
+    async def _played(self, run: Rollout, model: PreTrainedModel, planned: Sequence[_Planned]) -> list[Trajectory]:
+        """The episodes in the order in which they were planned."""
+        player = Here(run.make, run.settings)
+        found: dict[tuple[str, int], Trajectory] = {}
+        failures = _Failures(run.settings, len(planned))
+
+        async def play(episode: _Planned) -> Trajectory:
+            return await player.play(episode.task, episode.sample)
+
+        def keep(trajectory: Trajectory) -> None:
+            found[trajectory.task.id, trajectory.sample] = trajectory
+            failures.note(trajectory)
+
+        self._live.engine = self._engines.over(model)
+        try:
+            await run_pool(planned, play, keep, run.settings.concurrency)
+        finally:
+            await self._live.engine.close()
+            self._live.engine = None
+        return [found[episode.task.id, episode.sample] for episode in planned]
+
+    def _keep(self, played: Sequence[Trajectory]) -> None:
+        folder = self._folder / ROLLOUTS
+        folder.mkdir(exist_ok=True)
+        with TrajectoryWriter(folder) as writer:
+            for trajectory in played:
+                writer.append(trajectory)
+
+
+@contextmanager
+def opened_rollouts(config: TrainConfig, folder: Path, model: HfModel, report: Report) -> Iterator[OnlineRollouts]:
+    """Whoever plays a training's episodes, for as long as the context lasts.
+
+    Raises:
+        PreflightError, DataError: worlds, tasks or servers are missing or broken, or there are too few tasks.
+    """
+    rollouts = OnlineRollouts(config, folder, model, report)
+    try:
+        rollouts.open()
+        yield rollouts
+    finally:
+        rollouts.close()
+
+
+def played_config(config: TrainConfig, model: HfModel) -> RolloutConfig:
+    """The episodes that are trained on, as `agentbench.rollout` would be told.
+
+    Raises:
+        ConfigError: the stage plays none.
+    """
+    stage = config.stage
+    if not isinstance(stage, OnlineStage):
+        raise ConfigError([f"stage: {stage.kind} plays no episodes"])
+    sampled = dataclasses.replace(trained.agent_of(config), temperature=stage.temperature, top_p=1.0)
+    return RolloutConfig(
+        seed=config.seed,
+        model=model,
+        template=config.template,
+        agent=sampled,
+        env=config.env,
+        expert_mode=config.expert_mode,
+        retriever=config.retriever,
+        tasks=config.tasks,
+        rewards=config.rewards,
+        concurrency=stage.concurrency,
+        episode_timeout_s=stage.episode_timeout_s,
+        max_failures=stage.max_failures,
+        cache_dir=config.cache_dir,
+    )
+
+
+class _Planned(NamedTuple):
+    task: Task
+    sample: int
+
+
+class _Failures:
+    """Counts episodes that end with an error: none is a reward of zero, and too many end the training."""
+
+    def __init__(self, settings: PoolSettings, planned: int) -> None:
+        self._allowed, self._planned = settings.max_failures, planned
+        self._count = 0
+
+    def note(self, trajectory: Trajectory) -> None:
+        """Takes a finished episode into account.
+
+        Raises:
+            RunFailed: one too many has failed.
+        """
+        if trajectory.end is not EndReason.ERROR:
+            return
+        self._count += 1
+        if self._count > self._allowed * self._planned:
+            raise RunFailed(
+                f"{self._count} of {self._planned} episodes of a rollout ended with an error, more than"
+                f" {100 * self._allowed:g} %; the latest was {trajectory.error}",
+                "mend the cause, then go on with resume=<this run's folder>",
+            )
+
+
+def _assembled(config: RolloutConfig, cast: Cast, report: Report) -> Rollout:
+    return runs.assembled(config, runs.field_of(config, report), cast)
+
+
+def _check_tasks(training: Rollout, held_out: Rollout | None, stage: OnlineStage) -> None:
+    tasks = training.field.tasks
+    if len(tasks) < stage.tasks_per_step:
+        problem = f"stage.tasks_per_step={stage.tasks_per_step}, but there are {len(tasks)} tasks to play"
+        raise PreflightError(problem, f"stage.tasks_per_step={max(1, len(tasks))}, or more tasks")
+    test = next((task.id for task in tasks if task.data.get("split") == Split.TEST), None)
+    if test is not None:
+        raise DataError("tasks", f"{test!r} is a test task, and this would train on it", None, "tasks.split=train")
+    apart = {task.id for task in held_out.field.tasks} if held_out else set[str]()
+    both = next((task.id for task in tasks if task.id in apart), None)
+    if both is not None:
+        raise DataError("tasks", f"{both!r} is trained on and held out by evaluate", None, "evaluate.split=validation")
