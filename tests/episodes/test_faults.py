@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,31 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(tmp_path: Path) -> None:
     kept = sum(ids(tmp_path).values())
     assert 0 < kept < 100
     assert run_async(run()).success.count == 100 and set(ids(tmp_path).values()) == {1}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB, where this user may mount one."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_a_run_goes_on_once_there_is_room_on_the_disk(small_disk: Path) -> None:
+    async def run() -> Summary:
+        async with Proxy() as proxy:
+            return await play(tasks(100), client(proxy.url), small_disk)
+
+    with pytest.raises(PreflightError, match=r"trajectories.jsonl cannot be written: No space left on device; all"):
+        run_async(run())
+    kept = sum(ids(small_disk).values())
+    assert 0 < kept < 100
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    assert run_async(run()).success.count == 100 and set(ids(small_disk).values()) == {1}
 
 
 @pytest.mark.slow
