@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agentbench.errors import ToolError
 from agentbench.types import (
@@ -26,6 +27,10 @@ from agentbench.types import (
 
 # A shell starts background jobs with SIGINT ignored, and the processes that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast examples are drawn says something about the machine, which may be busy, and nothing about the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 class FilmApi:

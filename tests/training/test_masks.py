@@ -114,7 +114,7 @@ def test_kto_takes_a_side_that_many_pairs_share_once(make_job: Job) -> None:
 def test_rows_that_are_too_long_are_left_out_and_those_beyond_the_context_refused(make_job: Job, tmp_path: Any) -> None:
     rows = [Origin(preference(0), "rows.jsonl", 1)]
     write = {"rows_at_once": 2, "seed": 0, "folder": tmp_path / "table"}
-    with pytest.raises(DataError, match=r"rows: none can be trained on: 1 were left out, see stage\.max_length"):
+    with pytest.raises(DataError, match=r"rows: none can be trained on: 1 too long"):
         write_table(rows, DpoStage(), Limits(10, None), **write)
     with pytest.raises(DataError, match=r"^rows\.jsonl, line 1: 11 tokens, and the model's context has 10$"):
         write_table(rows, DpoStage(), Limits(20, 10), **write)
