@@ -12,7 +12,7 @@ extra   = $(shell $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vllm vllm-cpu test test-slow test-vllm check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu study-learning
+.PHONY: help setup demo vllm vllm-cpu test test-slow test-vllm check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -88,6 +88,10 @@ bench-train: setup  ## Compare training on packed trees with TRL's own trainers,
 
 bench-train-gpu: setup  ## The same on a GPU, at the shape of a model of 4 billion parameters
 	@$(PY) experiments/bench_train_gpu.py
+
+bench-rl: export HF_HUB_OFFLINE = 1
+bench-rl: setup  ## Compare a GRPO step with TRL's own environment loop, one thread
+	@$(PY) experiments/bench_rl.py
 
 study-learning: export HF_HUB_OFFLINE = 1
 study-learning: setup  ## Does expert intervention data improve the agent? Some CPU-hours

@@ -82,6 +82,8 @@ ONLY_FOR = {
     ("template", "teacher"): {*PLAYED, "doctor", "build_prefs"},
     ("env", "mcp"): PLAYED,
     **{("expert_mode", kind): PLAYED for kind in groups("rollout")["expert_mode"].options if kind != "none"},
+    **{("experiment", name): {"rollout"} for name in ("informed_alternates", "tree")},
+    **{("experiment", name): {"train"} for name in ("expert_iteration", "dagger")},
     ("launcher", "ray"): PLAYED,
     **{("launcher", kind): {"train"} for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
     ("serve", "mcp"): {"serve"},
@@ -148,7 +150,9 @@ def test_the_experiment_keeps_alternates_of_an_informed_expert() -> None:
 @pytest.mark.parametrize("option", ["null", "nul"])
 def test_no_experiment_is_an_option_called_none(option: str) -> None:
     assert loaded("rollout", "experiment=none") == loaded("rollout")
-    with pytest.raises(ConfigError, match=f"^experiment: '{option}' is none of informed_alternates, none"):
+    with pytest.raises(
+        ConfigError, match=f"^experiment: '{option}' is none of dagger, expert_iteration, informed_alternates, none"
+    ):
         loaded("rollout", f"experiment={option}")
     with pytest.raises(ConfigError, match=r"^experiment: 'null' is none of"):
         loaded("rollout", "-m", "experiment=null,informed_alternates")

@@ -80,10 +80,8 @@ def iterate(config: TrainConfig, settings: IterationConfig, folder: Path, report
         rounds.write(outcomes, folder)
     app.show(rounds.table(outcomes))
     rounds.plot(outcomes, folder, report)
-    trained = planned[-1].model
-    report(
-        f"model: {os.path.relpath(trained.adapter or trained.path if isinstance(trained, HfModel) else trained.path)}"
-    )
+    made = MODEL if isinstance(config.lora, NoLora) else ADAPTER
+    report(f"{made}: {folder / rounds.name(settings.rounds) / rounds.TRAIN / made}")
     last = outcomes[-1].success
     return last.rate if last else None
 

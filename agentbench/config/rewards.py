@@ -7,7 +7,7 @@ from agentbench.config.schema import schema
 
 @schema
 class RewardsConfig:
-    """One number per `StepCategory`, added up over an episode."""
+    """One number per `StepCategory`, and one for an end, added up over an episode."""
 
     correct_final: float = 1.0
     wrong_final: float = -0.5
@@ -20,3 +20,6 @@ class RewardsConfig:
     rule_broken: float = -0.3
     tool_error: float = -0.1
     malformed: float = -0.3
+    unanswered: float = -0.5
+    """Given beside the last step of an episode that ends without an answer and without success, by stages that play:
+    otherwise it would pay to put off an answer until the horizon. No step's own reward holds it."""

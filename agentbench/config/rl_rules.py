@@ -13,7 +13,16 @@ from agentbench.config.launcher import LauncherConfig, SingleLauncher
 from agentbench.config.lora import LoraConfig, NoLora
 from agentbench.config.model import HfModel, ModelConfig
 from agentbench.config.stage import StageConfig
-from agentbench.config.stage_rl import Correction, GrpoLoss, GrpoStage, OnlineStage, PpoStage, Ratio, RftStage, RlooStage
+from agentbench.config.stage_rl import (
+    Correction,
+    GrpoLoss,
+    GrpoStage,
+    OnlineStage,
+    PpoStage,
+    Ratio,
+    RftStage,
+    RlooStage,
+)
 from agentbench.config.tasks import Split, TasksConfig
 from agentbench.config.trainer import TrainerConfig
 
@@ -86,7 +95,11 @@ def online_agent_is_known(stage: StageConfig, agent: AgentConfig) -> str:
 
 def online_credits_trees(stage: StageConfig, env: EnvConfig) -> str:
     """Only GRPO's loss takes an advantage for every token."""
-    if isinstance(stage, RlooStage | PpoStage | RftStage) and isinstance(env, M3Env) and env.branching is not Branching.NONE:
+    if (
+        isinstance(stage, RlooStage | PpoStage | RftStage)
+        and isinstance(env, M3Env)
+        and env.branching is not Branching.NONE
+    ):
         return f"env.branching: stage={stage.kind} cannot credit the steps of a tree; choose stage=grpo"
     return ""
 

@@ -152,5 +152,6 @@ class OrpoStage(PreferenceKeys):
 
 PreferenceStage = DpoStage | KtoStage | OrpoStage
 StageConfig = Annotated[
-    SftStage | DpoStage | KtoStage | OrpoStage | GrpoStage | RlooStage | PpoStage | RftStage, Field(discriminator="kind")
+    SftStage | DpoStage | KtoStage | OrpoStage | GrpoStage | RlooStage | PpoStage | RftStage,
+    Field(discriminator="kind"),
 ]

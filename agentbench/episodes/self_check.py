@@ -5,6 +5,12 @@
     always_refuse     says of everything it cannot be answered solves the unanswerable and nothing else
     random_legal      random legal calls and answers           solves next to nothing
     repeat_forever    one legal call again and again           solves nothing
+    stall             another legal call in every step         solves nothing
+    dump_everything   answers with all tools' output           solves next to nothing
+    claim_success     says that it has succeeded: reward=1     solves what 1 happens to answer
+    fake_observations writes results into its thoughts         solves nothing
+    mention_all       gathers, then names every candidate      solves next to nothing
+    mistaken          gathers, then does not know              solves nothing
 
 What it does not show: that gold answers are true of the world, or that questions are clear.
 """
@@ -25,11 +31,24 @@ from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.table import percent
 from agentbench.policies import Policy
 from agentbench.policies.gold_expert import GoldExpert
-from agentbench.policies.probes import AlwaysRefuse, Idle, RandomLegal, RepeatForever
+from agentbench.policies.probes import (
+    DUNNO,
+    AlwaysRefuse,
+    Claim,
+    DumpEverything,
+    FakeObservations,
+    GatherThen,
+    Idle,
+    RandomLegal,
+    RepeatForever,
+    Stall,
+    every_candidate,
+)
+from agentbench.tasks.answers import answer_text
 from agentbench.types import AnswerType, Task
 
 LUCK = 0.05
-"""Share of answerable tasks that random legal actions may solve."""
+"""Share of answerable tasks that random legal actions, or one number for all of them, may solve."""
 
 
 class Probe(NamedTuple):
@@ -64,7 +83,17 @@ PROBES = (
     Probe("always_refuse", lambda task, seed: AlwaysRefuse(), (0.0, 0.0), (1.0, 1.0)),
     Probe("random_legal", lambda task, seed: RandomLegal(random.Random(seed)), (0.0, LUCK), (0.0, 0.0)),
     Probe("repeat_forever", lambda task, seed: RepeatForever(random.Random(seed)), (0.0, 0.0), (0.0, 0.0)),
+    Probe("stall", lambda task, seed: Stall(random.Random(seed)), (0.0, 0.0), (0.0, 0.0)),
+    Probe("dump_everything", lambda task, seed: DumpEverything(random.Random(seed)), (0.0, LUCK), (0.0, 0.0)),
+    Probe("claim_success", lambda task, seed: Claim(), (0.0, LUCK), (0.0, 0.0)),
+    Probe("fake_observations", lambda task, seed: FakeObservations(_gold(task)), (0.0, 0.0), (0.0, 0.0)),
+    Probe("mention_all", lambda task, seed: GatherThen(GoldExpert(task), every_candidate), (0.0, LUCK), (0.0, 0.0)),
+    Probe("mistaken", lambda task, seed: GatherThen(GoldExpert(task), lambda _: DUNNO), (0.0, 0.0), (0.0, 0.0)),
 )
+
+
+def _gold(task: Task) -> str:
+    return answer_text(task.turns[-1].gold.answer)
 
 
 async def self_check(

@@ -1,9 +1,11 @@
 """Is the answer right? Decided by the gold answer's type alone; nothing is guessed.
 
 Text: equal after normalisation (Unicode, case, punctuation, articles; SQuAD's exact match, Rajpurkar et al. 2016).
-Number: the answer holds exactly one number and it is equal; for gold with a fractional part within 0.1 %.
+Number: the answer holds exactly one number and it is equal, and does not refuse; for gold with a fractional part
+within 0.1 %.
 Items: the answer, read as a JSON list or split at semicolons, newlines or commas, is the same set of texts.
-Unanswerable: the answer says that it cannot be given. "I don't know" does not say that.
+Unanswerable: the answer says that it cannot be given. "I don't know" does not say that, nor does a JSON object or a
+long text, such as a tool's output, in which somebody is unable to find something.
 
 What this does not cover: paraphrases, units converted, answers buried in a sentence. A judge does those.
 """
@@ -22,6 +24,8 @@ from agentbench.types import Answer, AnswerType, Score, Trajectory
 RELATIVE_TOLERANCE = 1e-3
 """For gold numbers with a fractional part; whole numbers (years, counts) must be met exactly."""
 
+LONGEST_REFUSAL = 1000
+"""Characters of the longest text that is read as a refusal."""
 _REFUSAL = re.compile(
     r"\b(?:can ?not|can't|could not|couldn't|unable to|not able to|impossible to)\s+(?:be\s+)?"
     r"(?:answer|determine|(?:find|look up|provide|give)(?: out)?(?: (?:this|that|it|the|an|any)\b|$))"
@@ -68,7 +72,9 @@ def answer_is_right(given: str, gold: Answer) -> bool:
         case AnswerType.UNANSWERABLE:
             return is_refusal(given)
         case AnswerType.NUMBER:
-            return isinstance(gold.value, (int, float)) and _same_number(_LEAD.sub("", given), float(gold.value))
+            if not isinstance(gold.value, (int, float)) or is_refusal(given):
+                return False  # who refuses and guesses at once would be right either way
+            return _same_number(_LEAD.sub("", given), float(gold.value))
         case AnswerType.ITEMS:
             wanted = {normalise(item) for item in gold.value} if isinstance(gold.value, tuple) else set()
             return any(items == wanted for items in _item_readings(_LEAD.sub("", given)))
@@ -79,7 +85,8 @@ def answer_is_right(given: str, gold: Answer) -> bool:
 
 def is_refusal(given: str) -> bool:
     """Whether an answer says that no answer can be given with the tools at hand."""
-    return _REFUSAL.search(given.translate(_TYPOGRAPHIC)) is not None
+    dumped = len(given) > LONGEST_REFUSAL or given.lstrip().startswith(("{", "["))
+    return not dumped and _REFUSAL.search(given.translate(_TYPOGRAPHIC)) is not None
 
 
 def normalise(text: str) -> str:

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from agentbench.config.stage_rl import AdvantageScale
-from agentbench.types import Step, StepCategory
+from agentbench.types import Final, Step, StepCategory
 
 EPSILON = 1e-4
 """Added to standard deviations that are divided by, as in TRL."""
@@ -32,6 +32,8 @@ class RewardWeights(NamedTuple):
     """Weight of all steps' rewards."""
     success: float = 1.0
     """Of final success, given with the last step."""
+    unanswered: float = 0.0
+    """Of an end without an answer and without success, given with the last step; weighted by `steps` as well."""
 
 
 class Advantages(NamedTuple):
@@ -48,6 +50,8 @@ def path_rewards(steps: Sequence[Step], success: bool, weights: RewardWeights) -
     earned = [weights.steps * weights.categories[step.category] for step in steps]
     if earned and success:
         earned[-1] += weights.success
+    elif earned and not isinstance(steps[-1].decision.action, Final):
+        earned[-1] += weights.steps * weights.unanswered
     return tuple(earned)
 
 

@@ -18,9 +18,6 @@ def loaded(*overrides: str) -> TrainConfig:
 
 REFUSED = {
     "rows: the rounds of iteration make their own; leave rows away": ("rows=[a.jsonl]",),
-    "stage: ppo plays its own episodes; rounds of iteration need sft, dpo, kto or orpo": (
-        *("stage=ppo", "~stage.added_losses", "~stage.added_weights"),
-    ),
     "iteration.prefs.kind: stage=dpo needs step or trajectory, got sft": ("iteration.prefs.kind=sft",),
     "expert_mode: human needs the terminal, which the rounds of iteration do not have": (
         *("expert_mode=human", "expert_mode.save_alternate_trace=false"),
@@ -43,8 +40,13 @@ def test_a_contradiction_is_one_line(line: str, overrides: tuple[str, ...]) -> N
     assert caught.value.problems == (line,)
 
 
+def test_a_stage_that_plays_has_no_rounds() -> None:
+    with pytest.raises(ConfigError, match=r"^stage: ppo plays its own episodes; rounds of iteration need sft, dpo"):
+        loaded("stage=ppo", "iteration.rounds=1", "expert_mode=random", "expert_mode.save_alternate_trace=true")
+
+
 def test_without_rounds_a_preference_stage_still_needs_rows() -> None:
-    with pytest.raises(ConfigError, match="^rows: required with stage=dpo"):
+    with pytest.raises(ConfigError, match=r"^rows: required with stage=dpo"):
         loaded("stage=dpo")
 
 

@@ -65,7 +65,7 @@ def test_too_few_tasks_are_one_line(run: Run, world: Path, student: Path) -> Non
     assert ended.code == 5 and "error: stage.tasks_per_step=500, but there are 60 tasks to play" in ended.err
 
 
-@pytest.mark.parametrize("stage", ["rloo", "ppo"])
+@pytest.mark.parametrize("stage", ["rloo", "ppo", "rft"])
 def test_the_other_stages_run_with_an_adapter_and_are_judged(
     stage: str, run: Run, world: Path, student: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from agentbench.envs.tool_env import ToolEnv
 from agentbench.episodes.pool import run_async
 from agentbench.episodes.run_episode import EpisodeParts
 from agentbench.episodes.run_tasks import PoolSettings
-from agentbench.episodes.self_check import self_check
+from agentbench.episodes.self_check import PROBES, self_check
 from agentbench.policies import Policy
 from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.steps import StepGrader
@@ -26,7 +26,7 @@ def unfair(film_tools, folder: Path, *tasks: Task) -> set[str]:
         return EpisodeParts(ToolEnv(film_tools, True), policy, GRADE, (AnswerScorer(),))
 
     findings = run_async(self_check(tasks, make, SETTINGS, folder))
-    assert len(findings) == 5
+    assert [finding.probe for finding in findings] == list(PROBES)
     return {finding.probe.name for finding in findings if not finding.fair}
 
 
@@ -41,7 +41,10 @@ def test_a_fair_world_passes(film_tools, film_task, unanswerable, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("answer", "finds"),
-    [("I don't know", {"idle"}), ("I cannot answer this: the tool I would need is not available", {"always_refuse"})],
+    [
+        ("I don't know", {"idle", "mistaken"}),
+        ("I cannot answer this: the tool I would need is not available", {"always_refuse"}),
+    ],
 )
 def test_an_answer_that_a_bad_habit_gives_is_found(
     film_tools, film_task, tmp_path: Path, answer: str, finds: set[str]

@@ -87,3 +87,17 @@ def test_a_task_that_keeps_its_answer_secret_is_unscored(film_task: Task) -> Non
     ended = Trajectory(dataclasses.replace(film_task, turns=(secret,)), History((), Observation("?")), EndReason.FINAL)
     (score,) = asyncio.run(AnswerScorer().score(ended))
     assert score.value is None and "no right answer" in score.explanation
+
+
+def test_who_refuses_and_guesses_at_once_has_given_no_number() -> None:
+    hedge = "I cannot answer this, but it may be 1999."
+    assert not answer_is_right(hedge, Answer(AnswerType.NUMBER, 1999.0))
+    assert answer_is_right("It may be 1999.", Answer(AnswerType.NUMBER, 1999.0))
+
+
+@pytest.mark.parametrize(
+    "dump", ['{"results": [{"text": "He is unable to find the way."}]}', "He could not find it. " * 60]
+)
+def test_a_tool_s_output_in_which_somebody_finds_nothing_is_no_refusal(dump: str) -> None:
+    assert not is_refusal(dump)
+    assert is_refusal("He could not find it.")

@@ -42,6 +42,15 @@ def test_steps_earn_by_their_category_and_the_last_one_success_too() -> None:
     assert path_rewards((), True, WEIGHTS) == ()
 
 
+def test_an_end_without_an_answer_costs_what_a_wrong_one_does() -> None:
+    """0.5 × (0.2 − 0.4): a call was the last that happened. A wrong answer, or success, is no such end."""
+    weights = WEIGHTS._replace(unanswered=-0.4)
+    call, wrong = sampled((1,), (5,)), sampled((1,), (5,), StepCategory.WRONG_FINAL)
+    assert path_rewards((call,), False, weights) == pytest.approx((-0.1,))
+    assert path_rewards((call, wrong), False, weights) == pytest.approx((0.1, 0.0))
+    assert path_rewards((call,), True, weights) == pytest.approx((2.1,))
+
+
 def test_what_the_model_says_about_itself_earns_nothing() -> None:
     """The same record, whatever was said and whatever reward somebody else wrote beside it."""
     plain, boastful = sampled((1,), (5,)), sampled((1,), (7, 7, 7))

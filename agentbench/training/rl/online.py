@@ -59,7 +59,7 @@ def reward_weights(rewards: RewardsConfig, stage: OnlineStage) -> RewardWeights:
     """What the record of an episode is worth, as configured."""
     numbers = dataclasses.asdict(rewards)
     categories = {category: numbers[category.value] for category in StepCategory}
-    return RewardWeights(categories, stage.step_reward, stage.success_reward)
+    return RewardWeights(categories, stage.step_reward, stage.success_reward, rewards.unanswered)
 
 
 class RolloutLines(TrainerCallback):

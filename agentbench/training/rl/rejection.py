@@ -1,4 +1,4 @@
-"""Rejection-sampling fine-tuning: imitate what succeeded (RFT, Yuan et al. 2023; in rounds, STaR, Zelikman et al. 2022).
+"""Rejection-sampling fine-tuning: imitate what succeeded (RFT, Yuan et al. 2023; in rounds, STaR of 2022).
 
 It departs from the papers in that each rollout is played by the weights of that moment, and in that an episode has many
 turns: the loss is taken over the agent's own tokens, as they were sampled, and over nothing else. The loss is TRL's.
@@ -27,7 +27,7 @@ from agentbench.types import Trajectory
 
 
 class OnlineRftTrainer(PlaysEpisodes, SFTTrainer):  # type: ignore[misc]
-    """TRL's SFTTrainer on the successful episodes of each rollout; a rollout without any changes nothing but momentum."""
+    """TRL's SFTTrainer on the successful episodes of each rollout; one without any has no gradient."""
 
     stage: RftStage
 
@@ -36,7 +36,9 @@ class OnlineRftTrainer(PlaysEpisodes, SFTTrainer):  # type: ignore[misc]
         found = super().episodes_of(trajectories)
         keep = accepted(trajectories, self.stage.most_per_task)
         self.note(keep.figures())
-        groups = (tuple(each for each in group if (each[0].group, each[0].sample) in keep.kept) for group in found.groups)
+        groups = (
+            tuple(each for each in group if (each[0].group, each[0].sample) in keep.kept) for group in found.groups
+        )
         return found._replace(groups=tuple(group for group in groups if group))
 
     def inputs_of(self, episodes: Episodes) -> list[Inputs]:

@@ -101,9 +101,9 @@ def rft(job: TrainJob, stage: RftStage, online: Online, callbacks: list[TrainerC
     arguments = training_arguments(SFTConfig, job, rows=episodes, validated=False, max_length=None)
     parts = _parts(job, stage, online, callbacks)
     del parts["reward_funcs"]
-    data = Dataset.from_dict({"input_ids": [[0]], "labels": [[0]]})
+    parts["train_dataset"] = Dataset.from_dict({"input_ids": [[0]], "labels": [[0]]})
     chosen = TreeOnlineRftTrainer if job.config.tree else OnlineRftTrainer
-    return chosen(args=_by_rollout(arguments, stage), **parts | {"train_dataset": data})
+    return chosen(args=_by_rollout(arguments, stage), **parts)
 
 
 def _common(stage: OnlineStage) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import torch
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from agentbench.config.lora import Lora
+from agentbench.config.model import HfModel
 from agentbench.config.stage_rl import AdvantageScale, Correction, GrpoLoss, GrpoStage, Ratio, RlooStage
+from agentbench.config.trainer import TrainerConfig
 from agentbench.training.rl.batch import Rules, episodes_of
 from agentbench.types import Branch, EndReason, StepCategory
 from tests.training.rl.conftest import MICRO, Make, answer_odds, groups
@@ -203,3 +206,21 @@ def test_what_earned_more_becomes_likelier(stage: Any, make_trainer: Make) -> No
     before = answer_odds(trainer)
     trainer.train()
     assert answer_odds(trainer) > before + 1.0
+
+
+def test_the_reference_of_an_adapter_that_is_gone_on_with_is_that_adapter(
+    make_trainer: Make, sharp: Path, tmp_path: Path
+) -> None:
+    first = make_trainer(dataclasses.replace(STAGE, learning_rate=0.1), groups(), lora=LORA)
+    first.train()
+    first.save_model(str(tmp_path / "sft"))
+    given = {"lora": LORA, "model": HfModel(path=str(sharp), adapter=tmp_path / "sft"), "tree": True}
+    stage = dataclasses.replace(STAGE, beta=0.1, epochs=2, learning_rate=0.1)
+    second = make_trainer(stage, groups(), **given, trainer=TrainerConfig(checkpoint_every=1))
+    (inputs,) = inputs_of(second)
+    assert torch.allclose(inputs["ref_per_token_logps"], inputs["old_per_token_logps"], atol=1e-5)
+    second.train()
+    (moved,) = inputs_of(second)
+    assert torch.allclose(moved["ref_per_token_logps"], inputs["ref_per_token_logps"], atol=1e-5), "it stays"
+    assert not torch.allclose(moved["old_per_token_logps"], inputs["old_per_token_logps"], atol=1e-2)
+    assert not list(Path(second.args.output_dir).glob("checkpoint-*/ref")), "or going on would take it up"
