@@ -108,6 +108,7 @@ def _trainer(config: TrainConfig, folder: Path, field: Playground, loop: asyncio
     turns = [tasks_at(step, field.tasks, stage.tasks_per_step, config.seed) for step in range(stage.steps)]
     tools = {task.id: _offered(setting, task) for turn in turns for task in turn}
     kinds = {_named(specs): specs for specs in tools.values()}
+    factories: dict[str, Any] = {name: _environment(specs, setting) for name, specs in kinds.items()}
     empty = [{"role": "user", "content": ""}]
     rows = [
         {"prompt": empty, "environment": _named(tools[task.id]), "task": task.id} for turn in turns for task in turn
@@ -118,7 +119,7 @@ def _trainer(config: TrainConfig, folder: Path, field: Playground, loop: asyncio
         args=_arguments(job, stage),
         train_dataset=Dataset.from_list(rows),
         processing_class=_speaking(AutoTokenizer.from_pretrained(job.model.path), kinds.values()),
-        environment_factory={name: _environment(specs, setting) for name, specs in kinds.items()},
+        environment_factory=factories,
     )
 
 
@@ -275,7 +276,7 @@ def _read(tokenizer: Any, ids: list[int], *, prefix: list[int], tools: Sequence[
     return {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
 
 
-def _reward(completions: list[list[dict[str, Any]]], environments: list[Episode], **_: Any) -> list[float]:
+def _reward(completions: list[list[dict[str, Any]]], environments: list[Episode], **_: Any) -> list[float | None]:
     """What our record of each episode is worth; the last message is the answer where it calls no tool."""
     return [_worth(messages[-1], episode) for messages, episode in zip(completions, environments, strict=True)]
 

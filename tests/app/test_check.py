@@ -23,7 +23,8 @@ def problems(*arguments: str) -> tuple[str, ...]:
 def test_problems_of_every_kind_come_together() -> None:
     found = problems("expert_mode=informd", "agent.temprature=1", "expert_mode.recent_limit=0", "oops", "~nothing")
     assert found == (
-        "expert_mode: 'informd' is none of disagreement, ground_truth, human, informed, judge, none, random, did you mean 'informed'?",
+        "expert_mode: 'informd' is none of disagreement, ground_truth, human, informed, judge, none, random, "
+        "did you mean 'informed'?",
         "oops: not an override; write key=value",
         "~nothing: Could not delete from config. 'nothing' does not exist.",
         "agent.temprature: unknown key, did you mean 'agent.temperature'?",
