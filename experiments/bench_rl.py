@@ -4,7 +4,7 @@
     python experiments/bench_rl.py --quick    (a quarter of the episodes, two steps)
 
 The tiny student plays groups of episodes in the embedded worlds and takes one optimizer step on them. Without --model
-it is the one that `make demo` uses, and it is trained first where it is not there (some minutes, once). Three
+it is the one that `make demo` uses, and is trained first where it is not there (some minutes, once). Three
 contestants, each a process of its own with one thread, take turns step by step:
 
 - stock: trl.GRPOTrainer with `environment_factory`; its environment hands every call to ours (see stock_rl.py);
@@ -13,10 +13,11 @@ contestants, each a process of its own with one thread, take turns step by step:
 
 Loss, optimizer, temperature, horizon, longest completion, worlds, rewards, float32 and the tasks of each step are the
 same; TRL's and the plain trainer make forward passes of as many rows. What differs is the loop: TRL's plays all
-episodes in lockstep, computes each turn's whole prompt anew, and makes schemas of its tools for every prompt and every
-reply; ours goes on with what was computed, lets an episode's next turn begin while others still write, and also writes
-each episode to disk. Groups whose episodes all earned the same stay in (by default ours leaves them out), and tasks
-with several user turns are left out, which TRL's loop cannot play.
+episodes in lockstep, computes each turn's whole prompt anew, makes schemas of its tools for every prompt, and trains on
+rows in mixed order, all their completion tokens in the output projection; ours goes on with what was computed, lets an
+episode's next turn begin while others still write, keeps rows of a task together, and also writes each episode to disk
+(stock and plain therefore differ in padding too). Groups whose episodes all earned the same stay in (by default ours
+leaves them out), and tasks with several user turns are left out, which TRL's loop cannot play.
 
 Printed are medians over steps of CPU seconds, with the least and the most, what they come to per 1,000 sampled tokens,
 and the peak of memory above that before the first step, which is apart: it holds what is done once. Prompt tokens
