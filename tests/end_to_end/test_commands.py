@@ -112,7 +112,7 @@ def test_evaluation_is_the_agent_alone(run: Run, world: Path, student: Path, tmp
 def test_the_self_check_finds_the_world_fair(run: Run, world: Path, tools: str) -> None:
     ended = run("doctor", f"env.worlds=['{world}']", "tasks.limit=200", f"env.tools={tools}")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.count("yes") == 5
+    assert ended.out.count("yes") == 11
 
 
 def test_a_killed_rollout_of_200_episodes_goes_on_where_it_was(
