@@ -19,8 +19,9 @@ import orjson
 from agentbench.errors import DataError
 from agentbench.types import CallTools, Final, Gold, History, Outcome, Step, Task, ToolCall, ToolKind, ToolSpec
 
-PLANS_KEPT = 4096
-"""Gold chains of turns that are worked out once each: as many as there are episodes under way, and more."""
+PLANS_KEPT = 512
+"""Gold chains of turns that are worked out once each while they are asked for; more would take memory of every
+episode under way for little."""
 
 REFERENCE = re.compile(r"\$var_(\d+)((?:\.[^.$]+)*)\$")
 
