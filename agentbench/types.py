@@ -262,6 +262,8 @@ class StepCategory(StrEnum):
     RULE_BROKEN = "rule_broken"
     TOOL_ERROR = "tool_error"
     MALFORMED = "malformed"
+    UNJUDGED_FINAL = "unjudged_final"
+    """An answer where the task holds no right one to compare with: what the environment says at the end counts."""
 
 
 class EndReason(StrEnum):
@@ -282,6 +284,17 @@ class Score:
     explanation: str = ""
     generations: tuple[Generation, ...] = ()
     """What models said on the way to the verdict; empty for scorers that compute."""
+
+
+@record
+class Verdict:
+    """An environment's own judgement of an episode, kept as `evidence["verdict"]` for the scorer `environment`."""
+
+    solved: bool | None
+    """`None` where it could not judge."""
+    explanation: str = ""
+    parts: dict[str, float] = field(default_factory=dict)
+    """Further figures in [0, 1], by name; each becomes a score of its own."""
 
 
 @record

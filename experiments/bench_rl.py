@@ -88,13 +88,13 @@ def _student(given: Path | None, size: Size) -> Path:
 def _write_tasks(size: Size, folder: Path) -> None:
     """The training tasks of one user turn, as many from each world as all steps need."""
     from agentbench.build import WORLD_SEED
-    from agentbench.build.playground import playground
+    from agentbench.build.fields.opening import open_field
     from agentbench.config.tasks import Split, TasksConfig
     from agentbench.tasks.files import write_tasks
 
     config = config_of(size, "", folder)
     tasks = TasksConfig(split=Split.TRAIN, limit=3 * size.tasks * (size.rounds + 1))
-    field = playground(config.env, config.retriever, tasks, cache_dir=CACHE, seed=WORLD_SEED, report=print)
+    field = open_field(config.env, config.retriever, tasks, cache_dir=CACHE, seed=WORLD_SEED, report=print)
     write_tasks(task_file(folder), [task for task in field.tasks if len(task.turns) == 1])
 
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rl_meter import Meter, Row
 
-from agentbench.build.playground import Playground, playground
+from agentbench.build.fields import Field
+from agentbench.build.fields.opening import open_field
 from agentbench.build.runs import step_grader
 from agentbench.config.entry import TrainConfig
 from agentbench.config.stage_rl import GrpoStage
@@ -73,7 +74,7 @@ def train_stock(config: TrainConfig, folder: Path, meter: Meter) -> None:
     from transformers import PrinterCallback
 
     loop = asyncio.new_event_loop()
-    field = playground(
+    field = open_field(
         config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=print
     )
     trainer = _trainer(config, folder, field, loop)
@@ -91,7 +92,7 @@ def train_stock(config: TrainConfig, folder: Path, meter: Meter) -> None:
     trainer.train()
 
 
-def _trainer(config: TrainConfig, folder: Path, field: Playground, loop: asyncio.AbstractEventLoop) -> Any:
+def _trainer(config: TrainConfig, folder: Path, field: Field, loop: asyncio.AbstractEventLoop) -> Any:
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl.trainer.grpo_trainer import GRPOTrainer
@@ -152,7 +153,7 @@ def _arguments(job: TrainJob, stage: GrpoStage) -> Any:
 class Setting(NamedTuple):
     """What all episodes of a training share."""
 
-    field: Playground
+    field: Field
     tasks: dict[str, Task]
     grade: StepGrader
     weights: RewardWeights

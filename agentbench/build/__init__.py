@@ -1,6 +1,6 @@
 """The composition root: typed configuration in, objects out. Nothing else knows which class a kind stands for.
 
-    worlds → search, interface → playground → models, actors → runs → training      each file builds on those before it
+    worlds → search, interface → fields → models, actors → runs → training      each file builds on those before it
 
 One `match` per kind; heavy libraries are imported inside the cases that need them.
 """

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from agentbench.build import Report
 from agentbench.build.actors import Actor, llm_expert, llm_judge, llm_overseer
 from agentbench.build.agent import Agent, agent
+from agentbench.build.fields import Field
 from agentbench.build.person import PersonAtTerminal
-from agentbench.build.playground import Playground
 from agentbench.config.branching import Branching
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.expert_mode import (
@@ -89,7 +89,7 @@ def needs_agent(config: RolloutConfig) -> bool:
     return plays and config.predictions is None
 
 
-def cast_of(config: RolloutConfig, field: Playground, report: Report) -> Cast:
+def cast_of(config: RolloutConfig, field: Field, report: Report) -> Cast:
     """Loads and connects to the models that a run needs.
 
     Raises:

@@ -29,6 +29,7 @@ from agentbench.build.training import weights
 from agentbench.build.worlds import select_tasks, worlds
 from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.entry import BuildPrefsConfig, EvalConfig, RolloutConfig, TrainConfig
+from agentbench.config.env import M3Env
 from agentbench.config.evaluate import EvaluateConfig
 from agentbench.config.expert_mode import NoExpert
 from agentbench.config.iteration import IterationConfig
@@ -143,15 +144,18 @@ def _write_tasks(config: TrainConfig, settings: IterationConfig, folder: Path, r
     Raises:
         PreflightError: there are too few, or one is held out by `evaluate`.
     """
-    found = worlds(config.env, config.cache_dir, report)
-    tasks = list(select_tasks(config.env, config.tasks, found, config.seed))
+    env = config.env
+    if not isinstance(env, M3Env):
+        raise ConfigError(["iteration: its rounds share out the tasks of worlds; choose env=m3"])
+    found = worlds(env, config.cache_dir, report)
+    tasks = list(select_tasks(env, config.tasks, found, config.seed))
     needed = settings.rounds * settings.tasks
     if len(tasks) < needed:
         problem = f"{settings.rounds} rounds of {settings.tasks} tasks need {needed}, and there are {len(tasks)}"
         raise PreflightError(problem, f"iteration.tasks={max(1, len(tasks) // settings.rounds)}, or fewer rounds")
     if config.evaluate.tasks is not None:
         held_out = TasksConfig(split=config.evaluate.split, limit=config.evaluate.tasks)
-        _refuse_held_out(tasks, select_tasks(config.env, held_out, found, config.seed))
+        _refuse_held_out(tasks, select_tasks(env, held_out, found, config.seed))
     random.Random(config.seed).shuffle(tasks)
     for number in range(settings.rounds):
         path = folder / rounds.name(number + 1) / TASKS
@@ -183,6 +187,7 @@ def _rollout(config: TrainConfig, settings: IterationConfig, model: Student, tas
         expert_mode=config.expert_mode,
         expert=settings.expert,
         overseer=settings.overseer,
+        scorer=config.scorer,
         retriever=config.retriever,
         tasks=TasksConfig(file=tasks),
         samples=settings.samples,

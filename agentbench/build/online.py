@@ -227,6 +227,7 @@ def played_config(config: TrainConfig, model: HfModel) -> RolloutConfig:
         agent=sampled,
         env=config.env,
         expert_mode=config.expert_mode,
+        scorer=config.scorer,
         retriever=config.retriever,
         tasks=config.tasks,
         rewards=config.rewards,

@@ -12,7 +12,8 @@ from agentbench.app.artefacts import add_inputs
 from agentbench.build import Report
 from agentbench.build.actors import Actor
 from agentbench.build.cast import Cast, alone, cast_of, policy_of
-from agentbench.build.playground import Playground, playground
+from agentbench.build.fields import Field
+from agentbench.build.fields.opening import open_field
 from agentbench.build.trees import refuse_unrestorable, tree_parts
 from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.entry import DoctorConfig, EvalConfig, ExportFormat, RolloutConfig, TrainConfig
@@ -24,6 +25,8 @@ from agentbench.config.expert_mode import (
 )
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.scorer import AnswerScorer as AnswerScorerConfig
+from agentbench.config.scorer import CallsScorer as CallsScorerConfig
+from agentbench.config.scorer import EnvironmentScorer as EnvironmentScorerConfig
 from agentbench.config.scorer import VakraScorer as VakraScorerConfig
 from agentbench.config.tasks import Split, TasksConfig
 from agentbench.episodes.rescore import Rescoring, keep_scored
@@ -38,6 +41,8 @@ from agentbench.policies import Policy
 from agentbench.scoring import Scorer
 from agentbench.scoring.adherence import AdherenceScorer
 from agentbench.scoring.answers import AnswerScorer
+from agentbench.scoring.calls import CallsScorer
+from agentbench.scoring.environment import EnvironmentScorer
 from agentbench.scoring.judge import JudgeScorer, LlmJudge
 from agentbench.scoring.steps import StepGrader
 from agentbench.scoring.vakra import VakraScorer
@@ -48,7 +53,7 @@ from agentbench.types import StepCategory, Task
 class Rollout(NamedTuple):
     """Everything a run of episodes needs, built but not started."""
 
-    field: Playground
+    field: Field
     make: MakeParts
     settings: PoolSettings
     cast: Cast
@@ -119,18 +124,18 @@ def rollout(config: RolloutConfig, report: Report) -> Rollout:
     return assembled(config, field, cast_of(config, field, report))
 
 
-def field_of(config: RolloutConfig, report: Report) -> Playground:
+def field_of(config: RolloutConfig, report: Report) -> Field:
     """Worlds and tasks of a run.
 
     Raises:
         PreflightError, DataError: something is missing or broken.
     """
-    return playground(
+    return open_field(
         config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
     )
 
 
-def assembled(config: RolloutConfig, field: Playground, cast: Cast) -> Rollout:
+def assembled(config: RolloutConfig, field: Field, cast: Cast) -> Rollout:
     """A run on this field with these models.
 
     Raises:
@@ -185,7 +190,7 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
     )
 
 
-def _inputs(config: RolloutConfig, field: Playground, cast: Cast) -> dict[str, Path]:
+def _inputs(config: RolloutConfig, field: Field, cast: Cast) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for world in field.worlds:
         name = world.manifest.name
@@ -213,13 +218,17 @@ def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
             return ExpertSettings(mode.kind)
 
 
-def scorers_of(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]:
+def scorers_of(config: RolloutConfig | DoctorConfig, judge: Actor | None) -> tuple[Scorer, ...]:
     """Who scores the episodes, with the judge's model where there is one."""
     opinion = LlmJudge(judge.ask, judge.instructions, config.seed) if judge else None
     match config.scorer:
         case AnswerScorerConfig():
             beside: tuple[Scorer, ...] = (JudgeScorer(opinion),) if opinion else ()
             return (AnswerScorer(), AdherenceScorer(), *beside)
+        case EnvironmentScorerConfig():
+            return (EnvironmentScorer(), AdherenceScorer())
+        case CallsScorerConfig():
+            return (CallsScorer(),)
         case VakraScorerConfig(parity=parity, responses=responses):
             return (VakraScorer(parity, responses, opinion),)
 
@@ -227,7 +236,7 @@ def scorers_of(config: RolloutConfig, judge: Actor | None) -> tuple[Scorer, ...]
 class SelfCheck(NamedTuple):
     """Tasks, what makes an episode of one of them for a given policy, and how they are played."""
 
-    field: Playground
+    field: Field
     make: Callable[[Task, Policy], EpisodeParts]
     settings: PoolSettings
 
@@ -251,13 +260,13 @@ def self_check_of(config: DoctorConfig, report: Report) -> SelfCheck:
     Raises:
         PreflightError, DataError: a world is missing or broken.
     """
-    field = playground(
+    field = open_field(
         config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
     )
-    grader = step_grader(config.rewards)
+    grader, scorers = step_grader(config.rewards), scorers_of(config, None)
 
     def make(task: Task, policy: Policy) -> EpisodeParts:
-        return EpisodeParts(field.environment(task), policy, grader, (AnswerScorer(),))
+        return EpisodeParts(field.environment(task), policy, grader, scorers)
 
     settings = PoolSettings(
         concurrency=64,

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from agentbench.build import Report
 from agentbench.build.agent import Agent, agent
-from agentbench.build.playground import Playground, playground
+from agentbench.build.fields import Field
+from agentbench.build.fields.opening import open_field
 from agentbench.build.worlds import worlds
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import RolloutConfig, ServeConfig
 from agentbench.config.env import McpTransport
 from agentbench.config.expert_mode import NoExpert
@@ -37,7 +38,7 @@ class Serving(Protocol):
 class McpServing:
     """Opened worlds and how they are served; nothing is served yet."""
 
-    def __init__(self, config: McpServe, field: Playground, report: Report) -> None:
+    def __init__(self, config: McpServe, field: Field, report: Report) -> None:
         self._config = config
         self._field = field
         self._report = report
@@ -135,7 +136,7 @@ def _as_rollout(config: ServeConfig, serve: VllmServe) -> RolloutConfig:
         model=config.model,
         serve=serve,
         template=config.template,
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=config.env,
         expert_mode=NoExpert(),
         retriever=config.retriever,
@@ -150,7 +151,7 @@ def _mcp_serving(config: ServeConfig, serve: McpServe, report: Report) -> McpSer
     if serve.transport is McpTransport.STDIO and len(names) != 1:
         raise ConfigError([f"env.worlds: serve.transport=stdio serves one world, not {len(names)}: {', '.join(names)}"])
     require_sdk()
-    field = playground(
+    field = open_field(
         config.env, config.retriever, config.tasks, cache_dir=config.cache_dir, seed=config.seed, report=report
     )
     return McpServing(serve, field, report)

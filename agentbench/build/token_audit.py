@@ -14,6 +14,7 @@ from agentbench.build.models import family, student_folder, system_prompt
 from agentbench.build.worlds import worlds
 from agentbench.config.audit import NoModel
 from agentbench.config.entry import DoctorConfig
+from agentbench.config.env import M3Env
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
 from agentbench.config.template import TemplateKind
 from agentbench.episodes.store import read_trajectories
@@ -99,8 +100,13 @@ def _place(config: DoctorConfig, report: Report) -> str:
 def _student(tiny: TinyModel, config: DoctorConfig, report: Report) -> Path:
     if tiny.path is not None:
         return tiny.path
-    found = worlds(config.env, config.cache_dir, report)
-    folder = student_folder(tiny, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+    env = config.env
+    if not isinstance(env, M3Env):
+        raise PreflightError(
+            "a tiny student is trained on worlds, and env has none", "model.path=<folder of a student>"
+        )
+    found = worlds(env, config.cache_dir, report)
+    folder = student_folder(tiny, env, config.retriever, cache_dir=config.cache_dir, found=found)
     if not (folder / "tokenizer.json").is_file():
         problem = f"no tiny student of these settings yet: {folder} is not there, and with it its vocabulary"
         raise PreflightError(problem, "python -m agentbench.train, or model.path=<folder of a student>")

@@ -39,6 +39,7 @@ def held_out_config(config: TrainConfig, model: HfModel | TinyModel) -> RolloutC
         agent=agent_of(config),
         env=env,
         expert_mode=NoExpert(),
+        scorer=config.scorer,
         retriever=config.retriever,
         tasks=TasksConfig(split=config.evaluate.split, limit=config.evaluate.tasks),
         rewards=config.rewards,

@@ -42,13 +42,15 @@ def published_student(config: TrainConfig, report: Report) -> Path | None:
     A tiny student with the default stage and seed, trained on all gold trajectories, is the one `model=tiny` means.
     """
     env = config.env
+    if not isinstance(env, M3Env):
+        return None
     all_tasks = env.scenario is Scenario.ANY and env.tool_availability is Availability.ANY and env.enforce_rules
     all_tasks = all_tasks and env.horizon == M3Env().horizon and env.interface == InterfaceConfig()
     usual = not config.trajectories and config.stage == SftStage() and config.seed == WORLD_SEED
     if not is_from_nothing(config) or not isinstance(config.model, TinyModel) or not (all_tasks and usual):
         return None
-    found = worlds(config.env, config.cache_dir, report)
-    return student_folder(config.model, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+    found = worlds(env, config.cache_dir, report)
+    return student_folder(config.model, env, config.retriever, cache_dir=config.cache_dir, found=found)
 
 
 def is_from_nothing(config: TrainConfig) -> bool:

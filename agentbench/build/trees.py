@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agentbench.build.playground import Playground
+from agentbench.build.fields import Field
 from agentbench.config.branching import Branching
 from agentbench.config.env import EnvConfig
 from agentbench.envs import Restoring
@@ -14,14 +14,14 @@ from agentbench.policies import Policy
 from agentbench.types import Task
 
 
-def tree_parts(env: EnvConfig, field: Playground, task: Task, agent: Callable[[int, bool], Policy]) -> TreeParts | None:
+def tree_parts(env: EnvConfig, field: Field, task: Task, agent: Callable[[int, bool], Policy]) -> TreeParts | None:
     """What the branches of a task's episode are made of; `None` where nothing branches."""
     if env.branching is Branching.NONE:
         return None
     return TreeParts(env.branching, env.branches, agent, lambda: field.environment(task))
 
 
-def refuse_unrestorable(env: EnvConfig, field: Playground) -> None:
+def refuse_unrestorable(env: EnvConfig, field: Field) -> None:
     """Lets environments pass that can be brought back to an earlier state, or that are not to be.
 
     Raises:

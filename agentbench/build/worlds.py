@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentbench.build import WORLD_SEED, Report
-from agentbench.config.env import Availability, M3Env, Scenario
+from agentbench.config.env import Availability, EnvConfig, M3Env, Scenario
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import TasksConfig
 from agentbench.errors import DataError, PreflightError
@@ -18,13 +18,14 @@ from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
 from agentbench.worlds.manifest import World, read_world
 
 
-def worlds(env: M3Env, cache_dir: Path, report: Report) -> tuple[World, ...]:
-    """The worlds an environment names, prepared first where they are embedded and not there yet.
+def worlds(env: EnvConfig, cache_dir: Path, report: Report) -> tuple[World, ...]:
+    """The worlds an environment names, prepared first where they are embedded and not there yet; most have none.
 
     Raises:
         PreflightError: a name is neither an embedded domain nor a prepared folder, or two worlds have the same name.
     """
-    found = tuple(_world(name, cache_dir, report) for name in env.worlds)
+    names = env.worlds if isinstance(env, M3Env) else ()
+    found = tuple(_world(name, cache_dir, report) for name in names)
     for name, count in Counter(world.manifest.name for world in found).items():
         if count > 1:
             problem = f"env.worlds holds {count} worlds named {name!r}; tasks could not be told apart"

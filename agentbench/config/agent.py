@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from agentbench.config.llm_actors import Endpoint
 from agentbench.config.schema import schema
 
 
 @schema
-class AgentConfig:
-    """A chat agent: one completion per step."""
+class SampledAgent:
+    """How the agent's completions are drawn, whatever it makes of them."""
 
-    kind: Literal["chat"] = "chat"
     temperature: Annotated[float, Field(ge=0, le=5)] = 0.0
     """0 is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -45,3 +46,55 @@ class AgentConfig:
             "stop": self.stop or None,
         }
         return tuple(name for name, value in given.items() if value is not None)
+
+
+@schema
+class ChatAgent(SampledAgent):
+    """One completion per step, read as one action."""
+
+    kind: Literal["chat"] = "chat"
+
+
+@schema
+class SameCaller:
+    """The agent's own model writes the arguments too, by instructions of its own."""
+
+    kind: Literal["same"] = "same"
+
+
+@schema
+class EndpointCaller:
+    """Another model writes the arguments."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    endpoint: Endpoint
+
+
+CallerConfig = Annotated[SameCaller | EndpointCaller, Field(discriminator="kind")]
+
+
+@schema
+class PlannerAgent(SampledAgent):
+    """Two completions per step: the planner names the next task and its tool, a caller turns that into arguments."""
+
+    kind: Literal["planner"] = "planner"
+    list_tools: bool = True
+    """Whether the planner is told the tools with their descriptions. Off, as for one that has learnt them, it still can
+    name no other: the names stand in the schema of its plans."""
+    guided: bool = True
+    """Hold plans and arguments to their JSON Schemas while they are drawn. In this process by llguidance, on a server
+    by `response_format`; off for servers that cannot."""
+    task_chars: Annotated[int, Field(ge=20, le=10_000)] = 300
+    """Longest task of a plan, in characters."""
+    argument_chars: Annotated[int, Field(ge=20, le=100_000)] = 2000
+    """Longest text among arguments, in characters, where the tool's own schema names no limit."""
+    caller: CallerConfig = SameCaller()
+    specialists: dict[str, Endpoint] = field(default_factory=dict)
+    """Models that write the arguments of one tool each, by name of the tool; the caller writes all others."""
+    direct: tuple[str, ...] = ()
+    """Tools with one required text, which is the task itself: nobody is asked for their arguments."""
+    caller_prompt: Path | None = None
+    """Text file with the caller's instructions. Off: those that ship beside the policy."""
+
+
+AgentConfig = Annotated[ChatAgent | PlannerAgent, Field(discriminator="kind")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import AgentConfig, ChatAgent
 from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
 from agentbench.config.cluster import PlayLauncher
 from agentbench.config.env import EnvConfig, M3Env
@@ -153,7 +153,7 @@ class TrainConfig:
     template: TemplateConfig
     agent: AgentConfig
     """Its system prompt stands before every trajectory, as it will when the model is rolled out."""
-    env: M3Env
+    env: EnvConfig
     retriever: RetrieverConfig
     rewards: RewardsConfig
     rows: tuple[Path, ...] = ()
@@ -166,6 +166,8 @@ class TrainConfig:
     """What stage=grpo, rloo, ppo and rft play. Tasks of the test split are refused."""
     expert_mode: ExpertModeConfig = NoExpert()
     """With these stages: when the expert steps in; its steps are part of the episode, and not trained on."""
+    scorer: ScorerConfig = AnswerScorer()
+    """Who says whether an episode was solved, of those that are trained on and of `evaluate`."""
     iteration: IterationConfig | None = None
     """Rounds of rollout, rows and training by this one command (`experiment=expert_iteration`, `experiment=dagger`);
     `tasks` and `expert_mode` are then those of the rollouts. Off: one training."""
@@ -234,12 +236,13 @@ class DoctorConfig:
     seed: int = 0
     model: AuditedModelConfig = NoModel()
     template: TemplateConfig = TemplateConfig(kind=TemplateKind.TINY)
-    agent: AgentConfig = AgentConfig()
+    agent: AgentConfig = ChatAgent()
     """Its system prompt stands before the audited episodes, as it will when the model is trained."""
     tokens: TokensConfig = TokensConfig()
     trajectories: tuple[Path, ...] = ()
     """`trajectories.jsonl` files to audit beside the made-up episodes."""
-    env: M3Env
+    env: EnvConfig
+    scorer: ScorerConfig = AnswerScorer()
     retriever: RetrieverConfig
     rewards: RewardsConfig
     tasks: TasksConfig

@@ -11,6 +11,8 @@ class RewardsConfig:
 
     correct_final: float = 1.0
     wrong_final: float = -0.5
+    unjudged_final: float = 0.0
+    """An answer where the environment judges the whole episode instead: see `stage.success_reward`."""
     correct_refusal: float = 1.0
     wrong_refusal: float = -0.5
     gold_call: float = 0.2

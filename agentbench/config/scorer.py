@@ -27,4 +27,18 @@ class VakraScorer:
     """In parity, how many of the latest tool responses are looked at."""
 
 
-ScorerConfig = Annotated[AnswerScorer | VakraScorer, Field(discriminator="kind")]
+@schema
+class EnvironmentScorer:
+    """The environment's own verdict on what became of its world."""
+
+    kind: Literal["environment"] = "environment"
+
+
+@schema
+class CallsScorer:
+    """The first action's calls against the gold ones, in any order: exact, by function, by argument."""
+
+    kind: Literal["calls"] = "calls"
+
+
+ScorerConfig = Annotated[AnswerScorer | VakraScorer | EnvironmentScorer | CallsScorer, Field(discriminator="kind")]

@@ -51,7 +51,7 @@ class AnswerScorer:
 
         Unscored where the task holds no right answer, as in data sets that keep theirs secret.
         """
-        if any(_is_secret(turn.gold.answer) for turn in trajectory.task.turns):
+        if any(is_secret(turn.gold.answer) for turn in trajectory.task.turns):
             return (Score("answer", None, "the task gives no right answer"),)
         given = answers(trajectory.history)
         turns = trajectory.task.turns
@@ -62,7 +62,8 @@ class AnswerScorer:
         return (Score("answer", right / len(turns), f"{right} of {len(turns)} turns right"),)
 
 
-def _is_secret(gold: Answer) -> bool:
+def is_secret(gold: Answer) -> bool:
+    """Whether a task says nothing of what is right."""
     return gold.type is not AnswerType.UNANSWERABLE and gold.value is None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agentbench.scoring.adherence import breaks_rule
-from agentbench.scoring.answers import answer_is_right, is_refusal
+from agentbench.scoring.answers import answer_is_right, is_refusal, is_secret
 from agentbench.tasks.gold import advances, open_gold
 from agentbench.types import (
     Action,
@@ -72,6 +72,8 @@ def categorise(task: Task, history: History, action: Action, observation: Observ
 
 def _final(task: Task, history: History, answer: str) -> StepCategory:
     gold = open_gold(task, history).answer
+    if is_secret(gold):
+        return StepCategory.UNJUDGED_FINAL
     if answer_is_right(answer, gold):
         refused = gold.type is AnswerType.UNANSWERABLE
         return StepCategory.CORRECT_REFUSAL if refused else StepCategory.CORRECT_FINAL

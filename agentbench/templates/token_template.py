@@ -32,7 +32,9 @@ from agentbench.types import (
 )
 
 PIECES_KEPT = 8192
-OPENINGS_KEPT = 1024
+OPENINGS_KEPT = 128
+"""Openings that are worked out once for all who ask for them at about the same time, such as the votes of an agent; an
+episode's own later prompts need them no more, and kept ones are memory of every episode under way."""
 
 
 class Chunk(NamedTuple):

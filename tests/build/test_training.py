@@ -10,7 +10,7 @@ import pytest
 
 from agentbench.app.lock import locked
 from agentbench.build import training
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import TrainConfig
 from agentbench.config.env import M3Env
 from agentbench.config.lora import Lora
@@ -44,7 +44,7 @@ def config(base: Path, tmp_path: Path) -> TrainConfig:
         trainer=TrainerConfig(checkpoint_every=None),
         model=HfModel(path=str(base)),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=M3Env(),
         retriever=Bm25Retriever(),
         rewards=RewardsConfig(),

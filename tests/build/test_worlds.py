@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentbench.build.playground import Playground, playground
+from agentbench.build.fields import Field
+from agentbench.build.fields.opening import open_field
 from agentbench.build.runs import step_grader
 from agentbench.build.worlds import select_tasks, worlds
 from agentbench.config.env import Availability, M3Env, Scenario
@@ -79,12 +80,12 @@ def test_only_tasks_of_the_wanted_scenario_and_availability_are_kept(found: tupl
             chosen(found, env=env)
 
 
-def opened(found: tuple[World, ...], env: M3Env, top_k: int = 3) -> Playground:
+def opened(found: tuple[World, ...], env: M3Env, top_k: int = 3) -> Field:
     for world in found:
         (world.folder / "world.json").write_bytes(orjson.dumps(world.manifest))
     env = dataclasses.replace(env, worlds=tuple(str(world.folder) for world in found))
     cache = found[0].folder.parent
-    return playground(env, Bm25Retriever(top_k=top_k), TasksConfig(), cache_dir=cache, seed=0, report=print)
+    return open_field(env, Bm25Retriever(top_k=top_k), TasksConfig(), cache_dir=cache, seed=0, report=print)
 
 
 def searched(found: tuple[World, ...], env: M3Env, task: Task, top_k: int) -> tuple[list[str], int]:

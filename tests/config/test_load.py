@@ -157,7 +157,7 @@ def test_words_that_only_resemble_secrets_are_no_secrets() -> None:
 def test_schemas_are_told_apart() -> None:
     retriever = {"kind": "bm25"}
     assert (
-        load({"env": {}, "retriever": retriever, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig).seed == 0
+        load({"env": {"kind": "m3"}, "retriever": retriever, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig).seed == 0
     )
     assert problems(DoctorConfig)[0] == "expert_mode: unknown key"
 

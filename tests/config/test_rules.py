@@ -8,7 +8,7 @@ import pytest
 
 from agentbench.app.check import check
 from agentbench.app.command_line import read_command_line
-from agentbench.build.playground import playground
+from agentbench.build.fields.opening import open_field
 from agentbench.config.entry import RolloutConfig
 from agentbench.errors import ConfigError
 
@@ -31,4 +31,4 @@ def test_a_limit_for_a_tool_that_nobody_has_is_refused_with_the_nearest_one(tmp_
     config = loaded("env.worlds=[chemistry]", "env.tool_concurrency={retrieve_document: 2}", *SERVED)
     told = r"^env.tool_concurrency: there is no tool 'retrieve_document', did you mean 'retrieve_documents'\?$"
     with pytest.raises(ConfigError, match=told):
-        playground(config.env, config.retriever, config.tasks, cache_dir=tmp_path, seed=0, report=print)
+        open_field(config.env, config.retriever, config.tasks, cache_dir=tmp_path, seed=0, report=print)

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from agentbench.build.runs import gold_rollout
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import TrainConfig
 from agentbench.config.env import M3Env
 from agentbench.config.model import TinyModel
@@ -82,7 +82,7 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         stage=SftStage(epochs=2, batch_size=8),
         model=TinyModel(hidden_size=32, heads=2, vocab_size=600),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=M3Env(worlds=(str(world),)),
         retriever=Bm25Retriever(),
         rewards=RewardsConfig(),

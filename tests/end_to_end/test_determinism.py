@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentbench.build.runs import rollout
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.env import Granularity, M3Env
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, RandomExpert
@@ -27,7 +27,7 @@ def config(world: Path, student: Path, mode: ExpertModeConfig, concurrency: int)
     return RolloutConfig(
         model=TinyModel(path=student, max_tokens=24),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=M3Env(worlds=(str(world),), horizon=6),
         expert_mode=mode,
         retriever=Bm25Retriever(),

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from agentbench.build.runs import rollout
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.branching import BranchesConfig, Branching
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.env import M3Env
@@ -49,7 +49,7 @@ def config(world: Path, student: Path, branching: Branching, **changes: Any) -> 
     settings: dict[str, Any] = {
         "model": TinyModel(path=student, max_tokens=MAX_TOKENS),
         "template": TemplateConfig(kind=TemplateKind.TINY),
-        "agent": AgentConfig(temperature=1.0),
+        "agent": ChatAgent(temperature=1.0),
         "env": M3Env(worlds=(str(world),), horizon=5, branching=branching, branches=branches),
         "expert_mode": NoExpert(),
         "retriever": Bm25Retriever(),

@@ -8,16 +8,21 @@ import pytest
 
 from agentbench.scoring.steps import StepGrader, categorise
 from agentbench.types import (
+    Answer,
+    AnswerType,
     CallTools,
     Final,
+    Gold,
     History,
     Malformed,
     Observation,
     Outcome,
     Rule,
     StepCategory,
+    Task,
     ToolCall,
     ToolKind,
+    Turn,
 )
 
 ASK = CallTools((ToolCall("get_film_director", {"title": "Robbery"}),))
@@ -86,3 +91,9 @@ def test_a_call_of_a_forbidden_tool_that_was_taken_away_is_a_bad_call(film_task,
 
 def test_malformed_text_has_a_category_of_its_own(film_task, start) -> None:
     assert categorise(film_task, start, Malformed("x", "y"), Observation("")) is StepCategory.MALFORMED
+
+
+def test_an_answer_to_a_task_without_a_right_one_is_left_unjudged(film_task: Task) -> None:
+    secret = dataclasses.replace(film_task, turns=(Turn("Book it.", Gold(Answer(AnswerType.TEXT))),))
+    graded = categorise(secret, History((), Observation("Book it.")), Final("Done."), Observation(""))
+    assert graded is StepCategory.UNJUDGED_FINAL

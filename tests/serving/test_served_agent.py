@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentbench.build.agent import Agent, Served, agent, serve_weights, weights_of
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.env import M3Env
 from agentbench.config.expert_mode import NoExpert
@@ -38,7 +38,7 @@ def config(tmp_path: Path, interpreter: Path) -> RolloutConfig:
         model=HfModel(path=str(make_model(tmp_path / "base"))),
         serve=VllmServe(python=interpreter, parity=False),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=M3Env(),
         expert_mode=NoExpert(),
         retriever=Bm25Retriever(),

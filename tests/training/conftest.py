@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from agentbench.config.agent import AgentConfig
+from agentbench.config.agent import ChatAgent
 from agentbench.config.entry import TrainConfig
 from agentbench.config.env import M3Env
 from agentbench.config.model import HfModel
@@ -134,7 +134,7 @@ def train_config(base: Path) -> TrainConfig:
         trainer=TrainerConfig(checkpoint_every=None),
         model=HfModel(path=str(base)),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(),
+        agent=ChatAgent(),
         env=M3Env(),
         retriever=Bm25Retriever(),
         rewards=RewardsConfig(),

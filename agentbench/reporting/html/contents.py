@@ -68,6 +68,7 @@ _COLOURS = {
     StepCategory.CORRECT_REFUSAL: "#2f9e9e",
     StepCategory.GOLD_CALL: "#3d84c6",
     StepCategory.OTHER_CALL: "#8fa9c4",
+    StepCategory.UNJUDGED_FINAL: "#a9b7a0",
     StepCategory.WRONG_FINAL: "#c25450",
     StepCategory.WRONG_REFUSAL: "#b5567d",
     StepCategory.BAD_CALL: "#d9822b",

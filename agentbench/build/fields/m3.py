@@ -1,27 +1,22 @@
-"""Where episodes take place: worlds or tool servers opened once per run, tasks, and an environment per episode."""
+"""Fields of worlds: databases, documents and tasks, opened once per run; `env=m3`."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentbench.build import WORLD_SEED, Report, ToolMaker
+from agentbench.build.fields import Field, asked, refuse_unknown, tool_field
 from agentbench.build.interface import Interface, StandIns, presented_tasks
 from agentbench.build.search import CollectionFiles, Search, retrievers
-from agentbench.build.worlds import select_tasks, task_file, worlds
-from agentbench.config.env import EarlierTurns, EnvConfig, Granularity, InterfaceConfig, M3Env, McpEnv
+from agentbench.build.worlds import select_tasks, worlds
+from agentbench.config.env import Granularity, InterfaceConfig, M3Env
 from agentbench.config.retriever import RetrieverConfig
-from agentbench.config.suggest import did_you_mean
 from agentbench.config.tasks import TasksConfig
-from agentbench.envs import Environment, Restoring
-from agentbench.envs.tool_env import ToolEnv
-from agentbench.errors import ConfigError, PreflightError
-from agentbench.tasks.turns import with_given_turns
+from agentbench.envs import Restoring
+from agentbench.errors import PreflightError
 from agentbench.tools import Tool
 from agentbench.tools.http.http_tools import http_tools
-from agentbench.tools.limits import ToolLimits
 from agentbench.tools.needed import handle_stand_ins, rest_stand_ins
 from agentbench.tools.retriever import Collection
 from agentbench.tools.retriever.retrieve_documents import retrieve_documents_tool
@@ -38,64 +33,17 @@ if TYPE_CHECKING:
     from agentbench.tools.http.client import HttpClient
 
 
-async def _nothing() -> None:
-    pass
-
-
-class Playground(NamedTuple):
-    """All that the episodes of a run share."""
-
-    worlds: tuple[World, ...]
-    tasks: tuple[Task, ...]
-    tools: dict[str, ToolMaker]
-    """By domain."""
-    enforce_rules: bool
-    preflight: Callable[[], Awaitable[None]] = _nothing
-    """Asks servers whether they are there, before the first episode."""
-    close: Callable[[], Awaitable[None]] = _nothing
-    """Frees databases and connections."""
-    limits: ToolLimits | None = None
-    """How long and how often tools may be at work; off: as they are."""
-    ours: frozenset[str] = frozenset()
-    """Domains none of whose tools asks a server that may remember what it was asked."""
-
-    def restoring(self, domain: str) -> Restoring:
-        """How the state of a domain's episodes can be had again."""
-        return Restoring.FORK if domain in self.ours else Restoring.NEVER
-
-    def environment(self, task: Task) -> Environment:
-        """A fresh environment for a task.
-
-        Raises:
-            PreflightError: the task is about a domain that no world of the run has.
-        """
-        if task.domain not in self.tools:
-            raise PreflightError(f"task {task.id!r} is about {task.domain!r}; the run has {sorted(self.tools)}")
-        tools = self.tools[task.domain](task)
-        return ToolEnv(tools, self.enforce_rules, self.limits, self.restoring(task.domain))
-
-
-def playground(
-    env: EnvConfig, retriever: RetrieverConfig, tasks: TasksConfig, *, cache_dir: Path, seed: int, report: Report
-) -> Playground:
-    """Opens worlds or prepares servers, and selects the tasks.
+def m3_field(
+    env: M3Env, retriever: RetrieverConfig, tasks: TasksConfig, *, cache_dir: Path, seed: int, report: Report
+) -> Field:
+    """Worlds with their databases, documents and tasks.
 
     Raises:
         PreflightError: a world, package or file is missing, or no task is left.
         DataError: a file is broken.
     """
-    match env:
-        case M3Env():
-            return _worlds(env, retriever, tasks, cache_dir=cache_dir, seed=seed, report=report)
-        case McpEnv():
-            return _tool_servers(env, tasks, seed)
-
-
-def _worlds(
-    env: M3Env, retriever: RetrieverConfig, tasks: TasksConfig, *, cache_dir: Path, seed: int, report: Report
-) -> Playground:
     found = worlds(env, cache_dir, report)
-    chosen = _asked(select_tasks(env, tasks, found, seed), env.earlier_turns)
+    chosen = asked(select_tasks(env, tasks, found, seed), env.earlier_turns)
     search = retrievers(retriever, _collections(found), cache_dir, report)
     opened = {world.manifest.name: _open(world, env) for world in found}
     makers = {
@@ -114,7 +62,7 @@ def _worlds(
             raise PreflightError("no task is left: none of those chosen needs an API tool that could be missing")
         makers = {name: interface.tools for name, interface in interfaces.items()}
 
-    _refuse_unknown(env.tool_concurrency, (tool for maker in makers.values() for tool in maker(None)))
+    refuse_unknown(env.tool_concurrency, (tool for maker in makers.values() for tool in maker(None)))
 
     async def close() -> None:
         await search.close()
@@ -123,20 +71,12 @@ def _worlds(
             if world.http is not None:
                 await world.http.close()
 
-    ours = frozenset(name for name, world in opened.items() if world.http is None)
-    return Playground(found, chosen, makers, env.enforce_rules, search.preflight, close, _limits(env), ours)
+    def restoring(domain: str) -> Restoring:
+        local = domain in opened and opened[domain].http is None  # a server may remember what it was asked
+        return Restoring.FORK if local else Restoring.NEVER
 
-
-def _limits(env: EnvConfig) -> ToolLimits:
-    return ToolLimits(env.tool_timeout_s, env.tool_concurrency)
-
-
-def _refuse_unknown(named: Iterable[str], tools: Iterable[Tool]) -> None:
-    """Raises where a limit is for a tool that nobody has: it would do nothing."""
-    known = sorted({tool.spec.name for tool in tools})
-    for name in named:
-        if name not in known:
-            raise ConfigError([f"env.tool_concurrency: there is no tool {name!r}{did_you_mean(name, known)}"])
+    shared = tool_field(env, chosen, makers, restoring)
+    return shared._replace(worlds=found, preflight=search.preflight, close=close)
 
 
 class _Distractors(NamedTuple):
@@ -162,10 +102,6 @@ def _stand_ins(world: World, env: M3Env, own_distractors: tuple[Endpoint, ...]) 
     remote = world.manifest.http.endpoints if world.manifest.http else ()
     alone = {endpoint.name: frozenset({endpoint.name}) for endpoint in remote}
     return {**rest_stand_ins((*world.manifest.endpoints, *own_distractors)), **alone}
-
-
-def _asked(tasks: tuple[Task, ...], earlier: EarlierTurns) -> tuple[Task, ...]:
-    return tuple(with_given_turns(task) for task in tasks) if earlier is EarlierTurns.GIVEN else tasks
 
 
 class _Opened(NamedTuple):
@@ -234,27 +170,3 @@ def _universes(universes: tuple[Universe, ...], task: Task | None) -> tuple[Univ
     """All of a world, or the one that a task names as its own."""
     own = task.data.get("universe") if task else None
     return tuple(universe for universe in universes if universe.id == own) if own else universes
-
-
-def _tool_servers(env: McpEnv, tasks: TasksConfig, seed: int) -> Playground:
-    from agentbench.tools.mcp.client import McpServers
-
-    servers = McpServers(env.servers)
-    chosen = _asked(task_file(tasks, seed), env.earlier_turns)
-
-    def offered(_task: Task | None) -> tuple[Tool, ...]:
-        return servers.tools
-
-    @cache
-    def interface() -> Interface:  # the tools are known once the servers run
-        return Interface(env.interface, offered, (), fixed=True, seed=WORLD_SEED)
-
-    def tools(task: Task | None) -> tuple[Tool, ...]:
-        return interface().tools(task)
-
-    async def preflight() -> None:
-        await servers.open()
-        _refuse_unknown(env.tool_concurrency, servers.tools)
-
-    makers: dict[str, ToolMaker] = {task.domain: tools for task in chosen}
-    return Playground((), chosen, makers, env.enforce_rules, preflight, servers.close, _limits(env))
