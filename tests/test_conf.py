@@ -36,6 +36,9 @@ def endpoint(actor: str) -> list[str]:
 GIVEN = ["model=hf", "model.path=somewhere", "rows=[some.jsonl]"]
 """A model with weights and rows to train it on."""
 
+CODERS = ("qwen25", "deepseek_coder", "starcoder2")
+CODE_MODELS = ("qwen25_coder_3b", "deepseek_coder_1b", "starcoder2_3b")
+
 REQUIRED = {
     **{("stage", stage): GIVEN for stage in ("dpo", "kto", "orpo")},
     **{("lora", kind): GIVEN for kind in ("lora", "qlora")},
@@ -45,11 +48,23 @@ REQUIRED = {
     ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("source", "sqlite"): ["database=some.sqlite"],
     ("source", "vakra"): ["data_dir=somewhere"],
+    ("env", "appworld"): ["env.root=somewhere"],
+    ("source", "toolbench"): ["source.path=somewhere"],
+    ("env", "assistant"): ["tasks.file=some.jsonl", "judge=llm", *endpoint("judge")],
+    ("scorer", "rating"): ["judge=llm", *endpoint("judge")],
+    ("source", "dump"): ["source.path=some.jsonl"],
+    ("source", "assistant"): ["source.endpoint.base_url=http://127.0.0.1:1/v1", "source.endpoint.name=some"],
+    ("experiment", "appworld_grpo"): ["env.root=somewhere", "model.path=somewhere"],
+    **{
+        ("experiment", f"appworld_sft{kind}"): ["env.root=somewhere", "model.path=somewhere"]
+        for kind in ("", "_lora", "_qlora")
+    },
     ("env", "mcp"): [
         "env.servers.clock.command=[mcp-server-time]",
         "env.servers.clock.transport=stdio",
         "tasks.file=some.jsonl",
     ],
+    ("env", "tau2"): ["env.root=somewhere"],
     ("expert", "llm"): [*endpoint("expert"), "expert_mode=informed"],
     ("overseer", "llm"): [*endpoint("overseer"), "expert_mode=informed"],
     ("judge", "llm"): endpoint("judge"),
@@ -65,25 +80,47 @@ REQUIRED = {
     ("template", "student_qwen3"): ["model=hf", "model.path=somewhere"],
     ("template", "student_mistral"): ["model=hf", "model.path=somewhere"],
     ("template", "student_granite3"): ["model=hf", "model.path=somewhere"],
+    **{("template", f"student_{family}"): ["model=hf", "model.path=somewhere"] for family in CODERS},
+    **{("experiment", f"xlam_{model}_dpo"): ["rows=[some.jsonl]"] for model in CODE_MODELS},
+    ("env", "nestful"): ["env.file=somewhere"],
 }
 """What an option cannot be chosen without."""
+
+KINDS = {("env", "nestful"): "function_call", ("agent", "calls"): "chat", ("agent", "service"): "chat"}
+KINDS |= {("model", model): "hf" for model in CODE_MODELS}
+"""What options are of which a kind has several."""
 
 TRAJECTORIES = "trajectories=[some.jsonl]"
 INPUTS = {"build_prefs": [TRAJECTORIES, "tokenizer=somewhere"]}
 """What an entry point makes its output of, and cannot do without."""
 
-WITHOUT_TOKENS = {("build_prefs", "template", "teacher"): [TRAJECTORIES]}
-"""Options that rule out one of these inputs."""
+WITHOUT_TOKENS = {
+    ("build_prefs", "template", "teacher"): [TRAJECTORIES],
+    ("build_prefs", "agent", "planner"): [TRAJECTORIES, "tokenizer=somewhere", "prefs=sft"],
+}
+"""Options that rule out one of these inputs, or need another."""
 
 PLAYED = {"rollout", "eval"}
+APPWORLD = ("appworld_grpo", "appworld_sft", "appworld_sft_lora", "appworld_sft_qlora")
 ONLY_FOR = {
     ("model", "none"): {"doctor"},
     ("model", "openai"): {*PLAYED, "doctor"},
     ("template", "teacher"): {*PLAYED, "doctor", "build_prefs"},
+    ("env", "appworld"): {*PLAYED, "train", "doctor"},
+    ("env", "tau2"): {*PLAYED, "train", "doctor"},
+    ("env", "bfcl"): PLAYED,
+    ("env", "playground"): {*PLAYED, "train", "doctor"},
+    ("scorer", "tool_use"): {*PLAYED, "train", "doctor"},
     ("env", "mcp"): PLAYED,
+    ("env", "function_call"): {*PLAYED, "train", "doctor"},
+    ("env", "nestful"): {*PLAYED, "doctor"},
+    ("experiment", "function_call_rl"): {"train"},
+    **{("experiment", f"xlam_{model}_{step}"): {"train"} for model in CODE_MODELS for step in ("sft", "dpo", "grpo")},
+    ("env", "assistant"): PLAYED,
+    ("scorer", "rating"): PLAYED,
     **{("expert_mode", kind): PLAYED for kind in groups("rollout")["expert_mode"].options if kind != "none"},
     **{("experiment", name): {"rollout"} for name in ("informed_alternates", "tree")},
-    **{("experiment", name): {"train"} for name in ("expert_iteration", "dagger")},
+    **{("experiment", name): {"train"} for name in ("expert_iteration", "dagger", *APPWORLD)},
     ("launcher", "ray"): PLAYED,
     **{("launcher", kind): {"train"} for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
     ("serve", "mcp"): {"serve"},
@@ -122,7 +159,7 @@ def test_an_option_composes_and_loads(entry: str, group: str, option: str) -> No
     config = loaded(entry, f"{group}={option}", *needed)
     assert isinstance(config, SCHEMAS[entry])
     if group in vars(config):
-        assert vars(config)[group].kind == option
+        assert vars(config)[group].kind == KINDS.get((group, option), option)
 
 
 def test_no_file_is_out_of_reach() -> None:
@@ -150,9 +187,7 @@ def test_the_experiment_keeps_alternates_of_an_informed_expert() -> None:
 @pytest.mark.parametrize("option", ["null", "nul"])
 def test_no_experiment_is_an_option_called_none(option: str) -> None:
     assert loaded("rollout", "experiment=none") == loaded("rollout")
-    with pytest.raises(
-        ConfigError, match=f"^experiment: '{option}' is none of dagger, expert_iteration, informed_alternates, none"
-    ):
+    with pytest.raises(ConfigError, match=f"^experiment: '{option}' is none of appworld_grpo, .*, none"):
         loaded("rollout", f"experiment={option}")
     with pytest.raises(ConfigError, match=r"^experiment: 'null' is none of"):
         loaded("rollout", "-m", "experiment=null,informed_alternates")

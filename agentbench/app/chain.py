@@ -31,6 +31,8 @@ from agentbench.errors import (
     RunFailed,
 )
 
+ROUNDS = "rounds.json"
+"""What came of each round of a training in rounds, in its folder."""
 GRACE_S = 60.0
 """How long a link may take to put its folder in order, in seconds."""
 _BY_CODE = {kind.exit_code: kind for kind in (RunFailed, Interrupted, PreflightError, GateFailed)}

@@ -99,7 +99,7 @@ def _kind(keys: list[_Key]) -> str:
 
 
 def _read_schemas() -> _Source:
-    schemas: dict[str, list[_Key]] = {}
+    classes: dict[str, ast.ClassDef] = {}
     aliases: dict[str, str] = {}
     choices: dict[str, str] = {}
     for path in sorted(_SCHEMAS.glob("*.py")):
@@ -108,12 +108,18 @@ def _read_schemas() -> _Source:
                 case ast.ClassDef(bases=[ast.Name(id="StrEnum")]):
                     values = [item.value for item in node.body if isinstance(item, ast.Assign)]
                     choices[node.name] = " | ".join(str(ast.literal_eval(value)) for value in values) + "."
-                case ast.ClassDef(decorator_list=[ast.Name(id="schema")], bases=bases):
-                    inherited = [key for base in bases for key in schemas[ast.unparse(base)]]
-                    schemas[node.name] = list({key.name: key for key in [*inherited, *_keys(node)]}.values())
+                case ast.ClassDef(decorator_list=[ast.Name(id="schema")]):
+                    classes[node.name] = node
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     aliases[name] = ast.unparse(node.value)
-    return _Source(schemas, aliases, choices)
+    return _Source({name: _all_keys(name, classes) for name in classes}, aliases, choices)
+
+
+def _all_keys(name: str, classes: dict[str, ast.ClassDef]) -> list[_Key]:
+    """The keys of a schema, those of its bases first, in whichever file these are."""
+    bases = (ast.unparse(base) for base in classes[name].bases)
+    inherited = [key for base in bases for key in _all_keys(base, classes)]
+    return list({key.name: key for key in [*inherited, *_keys(classes[name])]}.values())
 
 
 def _keys(schema: ast.ClassDef) -> Iterator[_Key]:

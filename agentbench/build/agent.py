@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.build import Report
-from agentbench.build.models import Model, family, model, system_prompt, trained_student
+from agentbench.build.models import Model, family, model, system_prompt
+from agentbench.build.students import trained_student
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.model import ApiMode, HfModel, OpenAIModel, TinyModel
 from agentbench.config.serve import NoServe, ServeDtype, VllmServe
@@ -114,9 +115,9 @@ def agent(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Ag
             return Agent(model(config, found, report), weights.identity, None, weights.path)
         case VllmServe() as serve:
             served = serve_weights(serve, weights, config, report)
-            behind = model(_behind(served, weights, config), found, report)
+            remote = model(behind(served, weights, config), found, report)
             context = served.lease.client.context(served.lease.state.name)
-            asked = behind._replace(llm=FittingLlm(behind.llm, context=context))
+            asked = remote._replace(llm=FittingLlm(remote.llm, context=context))
             return Agent(asked, weights.identity, served, weights.path)
 
 
@@ -130,8 +131,8 @@ def weights_of(config: RolloutConfig, found: tuple[World, ...], report: Report) 
     match config.model:
         case TinyModel(path=path) as tiny:
             return Weights(str(path or trained_student(tiny, config, found, report)), tiny=True)
-        case HfModel(path=path, adapter=adapter):
-            return Weights(path, adapter)
+        case HfModel(path=path, adapter=adapter, quantization=quantization):
+            return Weights(path, adapter, quantization=quantization or "")
         case OpenAIModel():
             raise ConfigError(["model: serve=vllm computes weights of ours; model=openai has a server of its own"])
 
@@ -184,7 +185,7 @@ def _check_parity(lease: Lease, name: str, weights: Weights, config: RolloutConf
     report(f"parity: comparing with transformers in float32 on {serve.parity_device}")
     probes = parity.probe(lease.client, name, _prompts(weights, config))
     told = parity.expected(weights, probes, serve.parity_device, config.cache_dir / "parity")
-    found = parity.compare(probes, told, _tolerance(serve, lease))
+    found = parity.compare(probes, told, tolerance(serve, lease))
     if problem := found.problem():
         if weights.adapter is not None:
             lease.client.unload_adapter(name)
@@ -203,7 +204,8 @@ def _prompts(weights: Weights, config: RolloutConfig) -> tuple[tuple[int, ...], 
     return tuple(template.render(History((_PROBE_TOOL,), Observation(question))).ids for question in _PROBES)
 
 
-def _tolerance(serve: VllmServe, lease: Lease) -> float:
+def tolerance(serve: VllmServe, lease: Lease) -> float:
+    """Largest mean difference of log-probabilities to transformers' that a server may have, in nats."""
     if serve.parity_tolerance is not None:
         return serve.parity_tolerance
     if serve.quantization:
@@ -211,7 +213,7 @@ def _tolerance(serve: VllmServe, lease: Lease) -> float:
     return 0.01 if ServeDtype.FLOAT32.value in lease.state.command else 0.1
 
 
-def _behind(served: Served, weights: Weights, config: RolloutConfig) -> RolloutConfig:
+def behind(served: Served, weights: Weights, config: RolloutConfig) -> RolloutConfig:
     """The same run, asking the server."""
     remote = OpenAIModel(
         base_url=served.base_url,

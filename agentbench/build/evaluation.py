@@ -17,6 +17,7 @@ from agentbench.build.reporting import compared, figures_of, seen
 from agentbench.build.runs import Rollout, expert_settings, scorers_of
 from agentbench.config.entry import EvalConfig, RolloutConfig
 from agentbench.config.env import McpEnv
+from agentbench.config.env_assistant import AssistantEnv
 from agentbench.config.keys import leaves
 from agentbench.config.llm_actors import LlmJudge
 from agentbench.episodes.baselines import BASELINES as BASELINE_AGENTS
@@ -61,7 +62,7 @@ class Evaluation(NamedTuple):
         """
         run = self.rollout
         async with run.opened():
-            if self.config.baselines and not isinstance(self.config.env, McpEnv):
+            if self.config.baselines and not isinstance(self.config.env, McpEnv | AssistantEnv):
                 await play_baselines(run.field.tasks, self._parts, run.settings, folder / BASELINES)
             return await run.run(folder)
 
@@ -88,7 +89,8 @@ class Regrading(NamedTuple):
         _refuse_other_settings(self.config, self.source, folder)
         add_inputs(folder, {"regrade.trajectories": self.source.folder / TRAJECTORIES})
         played = dataclasses.replace(self.source.config, scorer=self.config.scorer, judge=self.config.judge)
-        judge = llm_judge(self.config.judge, self.config.cache_dir) if isinstance(self.config.judge, LlmJudge) else None
+        asked, cache = self.config.judge, self.config.cache_dir
+        judge = llm_judge(asked, self.config.scorer, cache) if isinstance(asked, LlmJudge) else None
         try:
             if judge is not None:
                 await judge.preflight()

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import shlex
-import signal
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
-from agentbench.app.children import end_with_parent
 from agentbench.build import Report
-from agentbench.config.agent import AgentConfig
+from agentbench.build.students import trained_student
+from agentbench.config.agent import AgentConfig, ChatAgent, CoderAgent, Instructions, PairAgent, PlannerAgent
 from agentbench.config.entry import RolloutConfig
-from agentbench.config.env import M3Env
 from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
-from agentbench.config.retriever import RetrieverConfig
-from agentbench.config.stage import SftStage
 from agentbench.config.template import TemplateKind
 from agentbench.errors import ConfigError, PreflightError
-from agentbench.llm import Llm
+from agentbench.llm import Llm, grammar
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.fleet import Fleet
+from agentbench.llm.grammar import Guides
 from agentbench.llm.keys import read_key
 from agentbench.llm.served import DecodedLlm
-from agentbench.policies.chat import AGENT_PROMPT
+from agentbench.policies.chat import AGENT_PROMPT, CALLS_PROMPT, CODER_PROMPT, SERVICE_PROMPT
+from agentbench.policies.planner import PLANNER_PROMPT
 from agentbench.templates import Family, Template
+from agentbench.templates.plain import student_deepseek_coder, student_starcoder2
 from agentbench.templates.student_granite3 import StudentGranite3
 from agentbench.templates.student_mistral import StudentMistral
 from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.student_qwen25 import StudentQwen25
 from agentbench.templates.teacher import Teacher
 from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
@@ -42,9 +36,6 @@ from agentbench.worlds.manifest import World
 
 if TYPE_CHECKING:
     from agentbench.llm.openai import OpenAILlm
-
-STUDENT_GENERATION = 3
-"""Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
 
 
 class Model(NamedTuple):
@@ -56,6 +47,8 @@ class Model(NamedTuple):
     """Asks the model's server whether it is there and has the model, before the first episode."""
     breaker: Breaker | None = None
     """Whether the model's server is there."""
+    voiced: Callable[[str], Template] | None = None
+    """The template with other instructions, for agents that speak in several roles; `None` where they are refused."""
 
 
 def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Model:
@@ -82,26 +75,50 @@ def _in_process(hf: HfModel, config: RolloutConfig, report: Report | None = None
 
     if isinstance(config.model, TinyModel):
         torch.set_num_threads(1)
-    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device)
+    _refuse_unguided(config.agent)
+    loaded = load_hf(hf.path, hf.adapter, hf.dtype, hf.device, quantization=hf.quantization)
     tokenizer = load_tokenizer(config.template.tokenizer or hf.path)
-    layout = TokenTemplate(
-        family(config.template.kind, config.template.thinking), tokenizer, system_prompt(config.agent)
-    )
+    voiced = _voiced(config, tokenizer)
+    layout = voiced(system_prompt(config.agent))
     stop_ids = list(_stop(layout, tokenizer))
-    prefix_bytes = int(hf.prefix_cache_gib * 2**30)
-    llm = HfLlm(loaded, tokenizer.decode, stop_ids, max_batch=hf.max_batch, prefix_bytes=prefix_bytes, report=report)
-    return Model(llm, layout)
+    llm = HfLlm(
+        loaded,
+        tokenizer.decode,
+        stop_ids,
+        max_batch=hf.max_batch,
+        prefix_bytes=int(hf.prefix_cache_gib * 2**30),
+        guides=Guides(tokenizer.description, loaded.config.vocab_size, stop_ids[0]),
+        report=report,
+    )
+    return Model(llm, layout, voiced=voiced)
+
+
+def _voiced(config: RolloutConfig, tokenizer: Tokenizer) -> Callable[[str], TokenTemplate]:
+    """Makes the run's template with the instructions it is given."""
+    layout = family(config.template.kind, config.template.thinking)
+    return lambda system: TokenTemplate(layout, tokenizer, system)
+
+
+def _refuse_unguided(agent: AgentConfig) -> None:
+    """Lets agents pass that can be held to schemas in this process.
+
+    Raises:
+        PreflightError: the engine for it is not installed.
+    """
+    if isinstance(agent, PlannerAgent) and agent.guided and not grammar.is_installed():
+        raise PreflightError("agent.guided=true needs llguidance, which is not installed", grammar.INSTALL)
 
 
 def _remote(remote: OpenAIModel, config: RolloutConfig, report: Report) -> Model:
     llm = _client(remote, config) if isinstance(remote.base_url, str) else _fleet(remote, config, report)
     system = system_prompt(config.agent)
     if config.template.kind is TemplateKind.TEACHER:
-        return Model(llm, Teacher(system), llm.check, llm.breaker)
+        return Model(llm, Teacher(system), llm.check, llm.breaker, Teacher)
     tokenizer = load_tokenizer(config.template.tokenizer or remote.name)
-    layout = TokenTemplate(family(config.template.kind, config.template.thinking), tokenizer, system)
+    voiced = _voiced(config, tokenizer)
+    layout = voiced(system)
     decoded = DecodedLlm(llm, layout.decode, _stop(layout, tokenizer))
-    return Model(decoded, layout, llm.check, llm.breaker)
+    return Model(decoded, layout, llm.check, llm.breaker, voiced)
 
 
 def _stop(template: Template, tokenizer: Tokenizer) -> dict[int, str]:
@@ -144,10 +161,16 @@ def family(kind: TemplateKind, thinking: bool = True) -> Family:
             return Tiny()
         case TemplateKind.STUDENT_QWEN3:
             return StudentQwen3(thinking)
+        case TemplateKind.STUDENT_QWEN25:
+            return StudentQwen25()
         case TemplateKind.STUDENT_MISTRAL:
             return StudentMistral()
         case TemplateKind.STUDENT_GRANITE3:
             return StudentGranite3()
+        case TemplateKind.STUDENT_DEEPSEEK_CODER:
+            return student_deepseek_coder()
+        case TemplateKind.STUDENT_STARCODER2:
+            return student_starcoder2()
         case TemplateKind.TEACHER:
             raise ConfigError(["template.kind: teacher writes messages; this needs a template with tokens of its own"])
 
@@ -158,7 +181,18 @@ def system_prompt(agent: AgentConfig) -> str:
     Raises:
         PreflightError: the file that the configuration names cannot be read.
     """
-    return instructions("agent.system_prompt", agent.system_prompt or AGENT_PROMPT)
+    match agent:
+        case PlannerAgent():
+            shipped = PLANNER_PROMPT
+        case CoderAgent() | PairAgent():
+            shipped = CODER_PROMPT
+        case ChatAgent(prompt=Instructions.CALLS):
+            shipped = CALLS_PROMPT
+        case ChatAgent(prompt=Instructions.SERVICE):
+            shipped = SERVICE_PROMPT
+        case ChatAgent():
+            shipped = AGENT_PROMPT
+    return instructions("agent.system_prompt", agent.system_prompt or shipped)
 
 
 def instructions(key: str, path: Path) -> str:
@@ -171,60 +205,3 @@ def instructions(key: str, path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PreflightError(f"{key}={str(path)!r} cannot be read: {error}") from None
-
-
-def trained_student(tiny: TinyModel, config: RolloutConfig, found: tuple[World, ...], report: Report) -> Path:
-    """The folder of the tiny student of these settings, trained by a process of its own if it is not cached.
-
-    Raises:
-        PreflightError: training failed; its own message stands above.
-    """
-    env = config.env
-    if not isinstance(env, M3Env):
-        raise PreflightError(
-            "a tiny student is trained on worlds, and this run has none", "model.path=… or another model"
-        )
-    folder = student_folder(tiny, env, config.retriever, cache_dir=config.cache_dir, found=found)
-    if (folder / "config.json").is_file():
-        return folder
-    report(f"no tiny student for these settings yet: training one on gold trajectories into {folder}")
-    command = [sys.executable, "-m", "agentbench.train", *_student_overrides(tiny, env, config)]
-    with_us = end_with_parent(signal.SIGTERM)  # a training that nobody waits for serves nobody
-    done = subprocess.run(command, check=False, preexec_fn=with_us)
-    if done.returncode != 0 or not (folder / "config.json").is_file():
-        raise PreflightError("the tiny student could not be trained", shlex.join(["python", *command[1:]]))
-    return folder
-
-
-def student_folder(
-    tiny: TinyModel, env: M3Env, retriever: RetrieverConfig, *, cache_dir: Path, found: tuple[World, ...]
-) -> Path:
-    """Where the tiny student of these settings is cached; the name holds a hash of all that shapes what it learns.
-
-    Horizon, ablations of the interface and the engine that searches documents do not: runs that differ in them are
-    runs of the same student.
-    """
-    shape = [tiny.hidden_size, tiny.layers, tiny.heads, tiny.vocab_size]
-    seen = [env.tools, env.contract, env.earlier_turns, env.distractors, env.shown_values, retriever.top_k]
-    seen.append(retriever.expose_top_k)
-    learnt = [STUDENT_GENERATION, SftStage(), shape, seen, [world.manifest.fingerprint for world in found]]
-    return cache_dir / "models" / f"tiny-{hashlib.sha256(orjson.dumps(learnt)).hexdigest()[:12]}"
-
-
-def _student_overrides(tiny: TinyModel, env: M3Env, config: RolloutConfig) -> list[str]:
-    names = ",".join(f"'{name}'" for name in env.worlds)
-    return [
-        f"model.hidden_size={tiny.hidden_size}",
-        f"model.layers={tiny.layers}",
-        f"model.heads={tiny.heads}",
-        f"model.vocab_size={tiny.vocab_size}",
-        f"env.worlds=[{names}]",
-        f"env.tools={env.tools.value}",
-        f"env.distractors={env.distractors}",
-        f"env.shown_values={env.shown_values}",
-        f"env.contract={env.contract.value}",
-        f"env.earlier_turns={env.earlier_turns.value}",
-        f"retriever.top_k={config.retriever.top_k}",
-        f"retriever.expose_top_k={config.retriever.expose_top_k}",
-        f"cache_dir='{config.cache_dir}'",
-    ]

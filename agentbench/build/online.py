@@ -16,7 +16,8 @@ from agentbench.app.lock import locked
 from agentbench.build import Report, runs, trained, training
 from agentbench.build.agent import Agent
 from agentbench.build.cast import Cast
-from agentbench.build.models import Model, family, system_prompt
+from agentbench.build.engines import engine, token_template
+from agentbench.build.models import Model
 from agentbench.build.runs import Rollout
 from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.model import HfModel, TinyModel
@@ -28,15 +29,13 @@ from agentbench.episodes.run_tasks import Here, PoolSettings
 from agentbench.episodes.store import TrajectoryWriter
 from agentbench.errors import ConfigError, DataError, LlmError, PreflightError, RunFailed
 from agentbench.llm import Llm, Request
-from agentbench.templates.token_template import TokenTemplate
-from agentbench.templates.tokenizer import Tokenizer, load_tokenizer
+from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.types import EndReason, Generation, Task, Trajectory
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from agentbench.training.job import Trained
     from agentbench.training.rl.rollouts import HeldOut, Played
+    from agentbench.training.weights import TrainedModel
 
 ROLLOUTS = "rollouts"
 """Folder of the episodes that were trained on, in a run's folder."""
@@ -86,24 +85,17 @@ class LiveLlm:
             raise LlmError("no weights are there to answer with")
         return await self.engine.generate(request)
 
+    @contextmanager
+    def answering(self, engine: Llm) -> Iterator[None]:
+        """Lets an engine answer for as long as the context lasts."""
+        self.engine = engine
+        try:
+            yield
+        finally:
+            self.engine = None
+
     async def close(self) -> None:
         """Nothing: an engine is closed with its rollout."""
-
-
-class _Engines(NamedTuple):
-    """How weights in this process are made to answer."""
-
-    tokenizer: Tokenizer
-    stop_ids: tuple[int, ...]
-    max_batch: int
-    prefix_bytes: int
-
-    def over(self, model: PreTrainedModel) -> Llm:
-        """An engine that knows nothing of what earlier weights computed."""
-        from agentbench.llm.hf import HfLlm
-
-        decode, stops = self.tokenizer.decode, self.stop_ids
-        return HfLlm(model, decode, stops, max_batch=self.max_batch, prefix_bytes=self.prefix_bytes)
 
 
 class OnlineRollouts:
@@ -114,13 +106,11 @@ class OnlineRollouts:
         assert isinstance(stage, OnlineStage)
         self._stage, self._seed, self._folder = stage, config.seed, folder
         self._live = LiveLlm()
-        tokenizer = load_tokenizer(config.template.tokenizer or model.path)
-        layout = family(config.template.kind, config.template.thinking)
-        template = TokenTemplate(layout, tokenizer, system_prompt(config.agent))
-        stops = tuple(index for text in template.stop if (index := tokenizer.id_of(text)) is not None)
-        self._engines = _Engines(tokenizer, stops, model.max_batch, int(model.prefix_cache_gib * 2**30))
+        played = played_config(config, model)
+        self._engine = engine(played, model, folder, report)
+        template = token_template(played, load_tokenizer(config.template.tokenizer or model.path))
         cast = Cast(agent=Agent(Model(self._live, template), "", None, model.path))
-        self._training = _assembled(played_config(config, model), cast, report)
+        self._training = _assembled(played, cast, report)
         wanted = config.evaluate.tasks is not None and stage.evaluate_every is not None
         self._held_out = _assembled(trained.held_out_config(config, model), cast, report) if wanted else None
         self._runner, self._stack = new_runner(), AsyncExitStack()
@@ -142,19 +132,24 @@ class OnlineRollouts:
         self._runner.run(self._stack.aclose())
         self._runner.close()
 
-    def play(self, model: PreTrainedModel, step: int) -> Played:
+    @property
+    def most_gap(self) -> float | None:
+        """How far log-probabilities may be from the trainer's, in nats; `None`: they are the trainer's own."""
+        return self._engine.most_gap
+
+    def play(self, policy: TrainedModel, step: int) -> Played:
         """The episodes of a step, written to the run's folder where they are to be kept; see `Rollouts`."""
         from agentbench.training.rl.rollouts import Played, sample_numbers, tasks_at
 
         started, stage = time.perf_counter(), self._stage
         tasks = tasks_at(step, self._training.field.tasks, stage.tasks_per_step, self._seed)
         planned = [_Planned(task, sample) for task in tasks for sample in sample_numbers(step, stage.group_size)]
-        played = self._runner.run(self._played(self._training, model, planned))
+        played = self._runner.run(self._played(self._training, policy, planned))
         if stage.keep_rollouts:
             self._keep(played)
         return Played(tuple(expanded(trajectory) for trajectory in played), time.perf_counter() - started)
 
-    def held_out(self, model: PreTrainedModel, step: int) -> HeldOut | None:
+    def held_out(self, policy: TrainedModel, step: int) -> HeldOut | None:
         """The success on the tasks of `evaluate`, played as `agentbench.eval` would; see `Rollouts`."""
         from agentbench.training.rl.rollouts import HeldOut
 
@@ -162,11 +157,11 @@ class OnlineRollouts:
             return None
         started = time.perf_counter()
         planned = [_Planned(task, 0) for task in self._held_out.field.tasks]
-        played = self._runner.run(self._played(self._held_out, model, planned))
+        played = self._runner.run(self._played(self._held_out, policy, planned))
         success = sum(trajectory.success for trajectory in played) / len(played)
         return HeldOut(success, len(played), time.perf_counter() - started)
 
-    async def _played(self, run: Rollout, model: PreTrainedModel, planned: Sequence[_Planned]) -> list[Trajectory]:
+    async def _played(self, run: Rollout, policy: TrainedModel, planned: Sequence[_Planned]) -> list[Trajectory]:
         """The episodes in the order in which they were planned."""
         player = Here(run.make, run.settings)
         found: dict[tuple[str, int], Trajectory] = {}
@@ -179,13 +174,11 @@ class OnlineRollouts:
             found[trajectory.task.id, trajectory.sample] = trajectory
             failures.note(trajectory)
 
-        self._live.engine = self._engines.over(model)
-        try:
-            await run_pool(planned, play, keep, run.settings.concurrency)
-        finally:
-            await self._live.engine.close()
-            self._live.engine = None
-        return [found[episode.task.id, episode.sample] for episode in planned]
+        async with self._engine.over(policy) as computing:
+            with self._live.answering(computing.llm):
+                await run_pool(planned, play, keep, run.settings.concurrency)
+        played = (found[episode.task.id, episode.sample] for episode in planned)
+        return [dataclasses.replace(trajectory, weights=computing.weights) for trajectory in played]
 
     def _keep(self, played: Sequence[Trajectory]) -> None:
         folder = self._folder / ROLLOUTS
@@ -223,6 +216,7 @@ def played_config(config: TrainConfig, model: HfModel) -> RolloutConfig:
     return RolloutConfig(
         seed=config.seed,
         model=model,
+        serve=config.serve,
         template=config.template,
         agent=sampled,
         env=config.env,

@@ -15,7 +15,9 @@ import orjson
 
 from agentbench import __version__
 from agentbench.build import Report
+from agentbench.build.helpful import helpful_calls
 from agentbench.build.models import family, system_prompt
+from agentbench.build.trained_view import as_seen, said_by
 from agentbench.config.entry import BuildPrefsConfig
 from agentbench.config.prefs import SftPrefs, StepPrefs, StepSource, TrajectoryPrefs
 from agentbench.config.tasks import Split
@@ -27,6 +29,7 @@ from agentbench.errors import DataError, PreflightError
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training_data.card import Card, Counts, Source
+from agentbench.training_data.gold_pairs import GoldPairs
 from agentbench.training_data.identity import tokenizer_fingerprint
 from agentbench.training_data.rows import ROWS, VALIDATION, PreferenceRow, Row, RowsIdentity, SftRow, row_line
 from agentbench.training_data.selection import Limits, Selection, in_validation
@@ -101,10 +104,22 @@ class _Maker:
             case SftPrefs() as prefs:
                 examples = Supervised(prefs, transcriber)
                 self._dropped.append(examples.dropped)
-                for trajectory in self._read(config.trajectories):
+                for trajectory in self._helped(self._read(config.trajectories)):
                     yield from self._drawn(trajectory, examples.rows(trajectory))
             case TrajectoryPrefs() as prefs:
                 yield from self._trajectory_pairs(prefs, folder)
+
+    def _helped(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
+        """The trajectories, without calls that did not help where these are to go."""
+        helpful = helpful_calls(self._config)
+        if helpful is None:
+            yield from trajectories
+            return
+        self._dropped.append(helpful.dropped)
+        for trajectory in trajectories:
+            kept = helpful.kept(trajectory)
+            if kept is not None:
+                yield kept
 
     def card(self) -> Card:
         """The data card of what was read, made and kept."""
@@ -135,7 +150,8 @@ class _Maker:
     def _read(self, paths: Iterable[Path]) -> Iterator[Trajectory]:
         for path in paths:
             digest, count = _sha256(path), 0
-            for trajectory in read_trajectories(path):
+            for recorded in read_trajectories(path):
+                trajectory = as_seen(recorded, self._config.agent)
                 self._refuse_test_task(path, trajectory)
                 self._note(trajectory)
                 count += 1
@@ -161,12 +177,14 @@ class _Maker:
             self.counts.served.update(compare_served(steps, self._transcriber.transcript(trajectory.history)))
 
 
-def _step_pairs(prefs: StepPrefs, transcriber: Transcriber) -> StepPairs | ValuePairs:
+def _step_pairs(prefs: StepPrefs, transcriber: Transcriber) -> StepPairs | ValuePairs | GoldPairs:
     match prefs.source:
         case StepSource.ACTORS:
             return StepPairs(prefs, transcriber, differ)
         case StepSource.VALUES:
             return ValuePairs(prefs, transcriber, differ, _values)
+        case StepSource.GOLD:
+            return GoldPairs(prefs, transcriber, differ)
 
 
 def _values(trajectory: Trajectory) -> dict[int, Value]:
@@ -185,12 +203,12 @@ def _writing(config: BuildPrefsConfig) -> _Writing:
     form = next(field.default for field in dataclasses.fields(row) if field.name == "format")
     if template.kind is TemplateKind.TEACHER or template.tokenizer is None:
         identity = RowsIdentity(str(form), template.kind.value, "")
-        return _Writing(identity, Transcriber(None, system, config.arguments))
+        return _Writing(identity, Transcriber(None, system, config.arguments, said_by(config.agent)))
     tokenizer = load_tokenizer(template.tokenizer)
     name = template.kind.value if template.thinking else f"{template.kind.value}/no_thinking"
     identity = RowsIdentity(str(form), name, tokenizer_fingerprint(tokenizer))
     layout = TokenTemplate(family(template.kind, template.thinking), tokenizer, system)
-    return _Writing(identity, Transcriber(layout, system, config.arguments))
+    return _Writing(identity, Transcriber(layout, system, config.arguments, said_by(config.agent)))
 
 
 class _RowFiles:

@@ -12,6 +12,7 @@ import orjson
 from rich.table import Table
 
 from agentbench.app.artefacts import write_json
+from agentbench.app.chain import ROUNDS
 from agentbench.app.record import read_record
 from agentbench.build import Report
 from agentbench.build.prefs import CARD
@@ -24,8 +25,6 @@ from agentbench.types import Actor, Step, record
 
 ROLLOUT, PREFS, TRAIN, EVAL = "rollout", "prefs", "train", "eval"
 """Folders of a round's runs."""
-ROUNDS = "rounds.json"
-"""In the folder of the whole: an outcome for each round."""
 PLOT = "rounds"
 
 

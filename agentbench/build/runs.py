@@ -27,6 +27,8 @@ from agentbench.config.rewards import RewardsConfig
 from agentbench.config.scorer import AnswerScorer as AnswerScorerConfig
 from agentbench.config.scorer import CallsScorer as CallsScorerConfig
 from agentbench.config.scorer import EnvironmentScorer as EnvironmentScorerConfig
+from agentbench.config.scorer import RatingScorer as RatingScorerConfig
+from agentbench.config.scorer import ToolUseScorer as ToolUseScorerConfig
 from agentbench.config.scorer import VakraScorer as VakraScorerConfig
 from agentbench.config.tasks import Split, TasksConfig
 from agentbench.episodes.rescore import Rescoring, keep_scored
@@ -42,9 +44,12 @@ from agentbench.scoring import Scorer
 from agentbench.scoring.adherence import AdherenceScorer
 from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.calls import CallsScorer
+from agentbench.scoring.claims import ClaimsJudge
 from agentbench.scoring.environment import EnvironmentScorer
 from agentbench.scoring.judge import JudgeScorer, LlmJudge
+from agentbench.scoring.rating import RatingScorer
 from agentbench.scoring.steps import StepGrader
+from agentbench.scoring.tool_use import QualityScorer, ToolUseScorer
 from agentbench.scoring.vakra import VakraScorer
 from agentbench.tasks.vakra.export import read_submission, write_submission
 from agentbench.types import StepCategory, Task
@@ -112,6 +117,7 @@ class Rollout(NamedTuple):
     def _export(self, folder: Path) -> None:
         if self.export is ExportFormat.VAKRA:
             write_submission(folder / "vakra", read_trajectories(folder / TRAJECTORIES))
+        self.field.export(folder)
 
 
 def rollout(config: RolloutConfig, report: Report) -> Rollout:
@@ -152,7 +158,7 @@ def assembled(config: RolloutConfig, field: Field, cast: Cast) -> Rollout:
         prices=config.prices,
         samples=config.samples,
         table=not isinstance(config, EvalConfig),
-        breakers=cast.breakers(),
+        breakers=(*cast.breakers(), *field.breakers),
         progress=cast.terminal is None,
     )
     grader, scorers = step_grader(config.rewards), scorers_of(config, cast.judge)
@@ -181,6 +187,7 @@ def gold_rollout(config: TrainConfig, report: Report) -> Rollout:
             agent=config.agent,
             env=dataclasses.replace(config.env, branching=Branching.NONE, branches=BranchesConfig()),
             expert_mode=GroundTruthExpert(),
+            scorer=config.scorer,
             retriever=config.retriever,
             tasks=TasksConfig(split=Split.TRAIN),
             rewards=config.rewards,
@@ -226,9 +233,16 @@ def scorers_of(config: RolloutConfig | DoctorConfig, judge: Actor | None) -> tup
             beside: tuple[Scorer, ...] = (JudgeScorer(opinion),) if opinion else ()
             return (AnswerScorer(), AdherenceScorer(), *beside)
         case EnvironmentScorerConfig():
-            return (EnvironmentScorer(), AdherenceScorer())
+            claims = ClaimsJudge(judge.ask, judge.instructions, config.seed) if judge else None
+            return (EnvironmentScorer(claims),)
         case CallsScorerConfig():
             return (CallsScorer(),)
+        case ToolUseScorerConfig():
+            quality: tuple[Scorer, ...] = (QualityScorer(opinion),) if opinion else ()
+            return (AnswerScorer(), ToolUseScorer(), *quality)
+        case RatingScorerConfig(pass_from=pass_from):
+            assert judge is not None  # a rule of the configuration
+            return (RatingScorer(judge.ask, judge.instructions, config.seed, pass_from=pass_from), AdherenceScorer())
         case VakraScorerConfig(parity=parity, responses=responses):
             return (VakraScorer(parity, responses, opinion),)
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import orjson
 
 from agentbench.build import Report
-from agentbench.build.models import family, student_folder, system_prompt
+from agentbench.build.models import family, system_prompt
+from agentbench.build.students import student_folder
+from agentbench.build.trained_view import as_seen
 from agentbench.build.worlds import worlds
 from agentbench.config.audit import NoModel
 from agentbench.config.entry import DoctorConfig
-from agentbench.config.env import M3Env
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
 from agentbench.config.template import TemplateKind
 from agentbench.episodes.store import read_trajectories
@@ -100,13 +101,8 @@ def _place(config: DoctorConfig, report: Report) -> str:
 def _student(tiny: TinyModel, config: DoctorConfig, report: Report) -> Path:
     if tiny.path is not None:
         return tiny.path
-    env = config.env
-    if not isinstance(env, M3Env):
-        raise PreflightError(
-            "a tiny student is trained on worlds, and env has none", "model.path=<folder of a student>"
-        )
-    found = worlds(env, config.cache_dir, report)
-    folder = student_folder(tiny, env, config.retriever, cache_dir=config.cache_dir, found=found)
+    found = worlds(config.env, config.cache_dir, report)
+    folder = student_folder(tiny, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
     if not (folder / "tokenizer.json").is_file():
         problem = f"no tiny student of these settings yet: {folder} is not there, and with it its vocabulary"
         raise PreflightError(problem, "python -m agentbench.train, or model.path=<folder of a student>")
@@ -115,7 +111,7 @@ def _student(tiny: TinyModel, config: DoctorConfig, report: Report) -> Path:
 
 def _given(config: DoctorConfig, report: Report) -> tuple[Case, ...]:
     """Every way through the first trajectories of the files, branches included."""
-    read = (trajectory for path in config.trajectories for trajectory in read_trajectories(path))
+    read = (as_seen(each, config.agent) for path in config.trajectories for each in read_trajectories(path))
     chosen = list(islice(read, config.tokens.limit))
     if next(read, None) is not None:
         report(f"looking at the first {len(chosen)} trajectories; tokens.limit sets how many")

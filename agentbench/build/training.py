@@ -13,10 +13,15 @@ from rich.console import Console
 
 from agentbench.app.lock import locked
 from agentbench.build import WORLD_SEED, Report
-from agentbench.build.models import family, student_folder, system_prompt, trained_student
+from agentbench.build.models import family, system_prompt
+from agentbench.build.students import student_folder, trained_student
+from agentbench.build.trained_view import as_seen
 from agentbench.build.worlds import worlds
 from agentbench.config.entry import RolloutConfig, TrainConfig
-from agentbench.config.env import Availability, InterfaceConfig, M3Env, Scenario
+from agentbench.config.env import Availability, EnvConfig, InterfaceConfig, M3Env, Scenario
+from agentbench.config.env_appworld import AppWorldEnv
+from agentbench.config.env_function_call import FunctionCallEnv
+from agentbench.config.env_playground import PlaygroundEnv
 from agentbench.config.expert_mode import NoExpert
 from agentbench.config.launcher import SingleLauncher
 from agentbench.config.model import HfModel, OpenAIModel, TinyModel
@@ -41,16 +46,26 @@ def published_student(config: TrainConfig, report: Report) -> Path | None:
 
     A tiny student with the default stage and seed, trained on all gold trajectories, is the one `model=tiny` means.
     """
-    env = config.env
-    if not isinstance(env, M3Env):
-        return None
-    all_tasks = env.scenario is Scenario.ANY and env.tool_availability is Availability.ANY and env.enforce_rules
-    all_tasks = all_tasks and env.horizon == M3Env().horizon and env.interface == InterfaceConfig()
     usual = not config.trajectories and config.stage == SftStage() and config.seed == WORLD_SEED
-    if not is_from_nothing(config) or not isinstance(config.model, TinyModel) or not (all_tasks and usual):
+    if not is_from_nothing(config) or not isinstance(config.model, TinyModel) or not (usual and _all_tasks(config.env)):
         return None
-    found = worlds(env, config.cache_dir, report)
-    return student_folder(config.model, env, config.retriever, cache_dir=config.cache_dir, found=found)
+    found = worlds(config.env, config.cache_dir, report)
+    return student_folder(config.model, config.env, config.retriever, cache_dir=config.cache_dir, found=found)
+
+
+def _all_tasks(env: EnvConfig) -> bool:
+    """Whether an environment's training tasks are those that any run with its other settings would have."""
+    match env:
+        case M3Env():
+            all_of_them = env.scenario is Scenario.ANY and env.tool_availability is Availability.ANY
+            as_ever = env.horizon == M3Env().horizon and env.interface == InterfaceConfig()
+            return all_of_them and env.enforce_rules and as_ever
+        case FunctionCallEnv() | PlaygroundEnv():
+            return True
+        case AppWorldEnv():
+            return not env.dataset and env.horizon == AppWorldEnv(root=env.root).horizon
+        case _:
+            return False
 
 
 def is_from_nothing(config: TrainConfig) -> bool:
@@ -242,7 +257,7 @@ def _from_trajectories(config: TrainConfig, model: HfModel, trajectories: Sequen
     tokenizer = load_tokenizer(config.template.tokenizer or model.path)
     layout_family = family(config.template.kind, config.template.thinking)
     layout = TokenTemplate(layout_family, tokenizer, system_prompt(config.agent))
-    made = sft_rows(trajectories, layout, config.stage.max_length)
+    made = sft_rows((as_seen(each, config.agent) for each in trajectories), layout, config.stage.max_length)
     if not made.rows:
         reason = f"{made.unsuccessful} did not succeed, {made.too_long} are longer than stage.max_length"
         raise DataError("trajectories", f"none can be trained on: {reason}")

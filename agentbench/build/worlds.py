@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from agentbench.build import WORLD_SEED, Report
 from agentbench.config.env import Availability, EnvConfig, M3Env, Scenario
@@ -16,6 +17,8 @@ from agentbench.tasks.files import read_tasks
 from agentbench.types import Task
 from agentbench.worlds.embedded import EMBEDDED, prepare_embedded
 from agentbench.worlds.manifest import World, read_world
+
+T = TypeVar("T")
 
 
 def worlds(env: EnvConfig, cache_dir: Path, report: Report) -> tuple[World, ...]:
@@ -51,7 +54,7 @@ def select_tasks(env: M3Env, tasks: TasksConfig, found: tuple[World, ...], seed:
     else:
         groups = [_matching(read_tasks(world.tasks(env.tools, tasks.split)), env) for world in found]
     if tasks.limit is not None:
-        groups = _evenly(groups, tasks.limit, seed)
+        groups = evenly(groups, tasks.limit, seed)
     chosen = tuple(task for group in groups for task in group)
     if not chosen:
         wanted = f"scenario={env.scenario} tool_availability={env.tool_availability} split={tasks.split}"
@@ -88,7 +91,12 @@ def task_file(tasks: TasksConfig, seed: int) -> tuple[Task, ...]:
     found = _given(tasks.file)
     if not found:
         raise PreflightError(f"no task in {tasks.file}")
-    return tuple(_evenly([list(found)], tasks.limit or len(found), seed)[0])
+    return drawn(found, tasks.limit, seed)
+
+
+def drawn(tasks: Sequence[Task], limit: int | None, seed: int) -> tuple[Task, ...]:
+    """The tasks, or so many of them that the seed chooses, in their order."""
+    return tuple(evenly([list(tasks)], limit or len(tasks), seed)[0])
 
 
 def _matching(tasks: Sequence[Task], env: M3Env) -> list[Task]:
@@ -100,7 +108,8 @@ def _matching(tasks: Sequence[Task], env: M3Env) -> list[Task]:
     ]
 
 
-def _evenly(groups: list[list[Task]], limit: int, seed: int) -> list[list[Task]]:
+def evenly(groups: Sequence[Sequence[T]], limit: int, seed: int) -> list[list[T]]:
+    """At most `limit` of all, drawn by the seed: as many of each group, as far as it has them; in their order."""
     rng = random.Random(seed)
     left, shares = limit, []
     for waiting, group in sorted(enumerate(groups), key=lambda item: len(item[1])):

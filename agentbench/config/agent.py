@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,11 +49,24 @@ class SampledAgent:
         return tuple(name for name, value in given.items() if value is not None)
 
 
+class Instructions(StrEnum):
+    """What a chat agent is told to do, in words that ship beside the policy."""
+
+    STEPS = "steps"
+    """Look things up with one tool after the other, then answer."""
+    CALLS = "calls"
+    """Say all calls that a request needs at once."""
+    SERVICE = "service"
+    """Serve a customer in conversation, by a policy."""
+
+
 @schema
 class ChatAgent(SampledAgent):
     """One completion per step, read as one action."""
 
     kind: Literal["chat"] = "chat"
+    prompt: Instructions = Instructions.STEPS
+    """Which instructions ship for it; `agent.system_prompt` names others."""
 
 
 @schema
@@ -97,4 +111,55 @@ class PlannerAgent(SampledAgent):
     """Text file with the caller's instructions. Off: those that ship beside the policy."""
 
 
-AgentConfig = Annotated[ChatAgent | PlannerAgent, Field(discriminator="kind")]
+class CodeForm(StrEnum):
+    """How an agent that acts by code writes it."""
+
+    CALLS = "calls"
+    """As a call of the tool `python`, in the template's own way."""
+    JSON = "json"
+    """As text: `{"thought": …, "action": code}`."""
+    MARKDOWN = "markdown"
+    """As text: words, then a code block."""
+
+
+@schema
+class CoderAgent(SampledAgent):
+    """One completion per step, with instructions for getting things done in Python."""
+
+    kind: Literal["coder"] = "coder"
+    writes: CodeForm = CodeForm.CALLS
+    """The form of its steps, in episodes and in the rows that are made of them."""
+
+
+@schema
+class SamePerceiver:
+    """The agent's own model says what there is to see, by instructions of its own."""
+
+    kind: Literal["same"] = "same"
+
+
+@schema
+class EndpointPerceiver:
+    """Another model says it."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    endpoint: Endpoint
+
+
+PerceiverConfig = Annotated[SamePerceiver | EndpointPerceiver, Field(discriminator="kind")]
+
+
+@schema
+class PairAgent(SampledAgent):
+    """Two completions per step: perception, a critic that says in words what the latest result shows and what is still
+    open, then decision, a coder who acts and sees all that was said."""
+
+    kind: Literal["pair"] = "pair"
+    perceiver: PerceiverConfig = SamePerceiver()
+    perceiver_prompt: Path | None = None
+    """Text file with the critic's instructions. Off: those that ship beside the policy."""
+    perceiver_tokens: Annotated[int, Field(ge=1)] = 200
+    """Longest note, in tokens, of the agent's own model; another one has its own `max_tokens`."""
+
+
+AgentConfig = Annotated[ChatAgent | CoderAgent | PairAgent | PlannerAgent, Field(discriminator="kind")]

@@ -124,8 +124,8 @@ def branches_have_their_actors(env: EnvConfig, expert_mode: ExpertModeConfig) ->
     return ""
 
 
-def branches_differ(env: EnvConfig, agent: AgentConfig, _mode: ExpertModeConfig) -> str:
-    """A greedy agent that is asked again says the same again."""
+def branches_differ(env: EnvConfig, agent: AgentConfig, _samples: int) -> str:
+    """A greedy agent that is asked again says the same again; stages that play have a temperature of their own."""
     sampled = env.branching in (Branching.RANDOM, Branching.LOW_CONFIDENCE)
     if sampled and agent.temperature == 0:
         return (

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentbench.config.agent import AgentConfig, ChatAgent
+from agentbench.config.agent import AgentConfig, ChatAgent, EndpointCaller, PlannerAgent
 from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
 from agentbench.config.cluster import PlayLauncher
 from agentbench.config.env import EnvConfig, M3Env
@@ -115,8 +115,16 @@ class RolloutConfig:
             if isinstance(actor, LlmExpert | LlmOverseer | LlmJudge)
         }
         if not isinstance(self.model, OpenAIModel):
-            return beside
-        return {"agent": self.model.price, "vote": self.model.price, **beside}
+            return {**beside, **self._caller_price}
+        own = dict.fromkeys(("agent", "vote", "planner", "caller"), self.model.price)
+        return {**own, **beside, **self._caller_price}
+
+    @property
+    def _caller_price(self) -> dict[str, Price]:
+        """What another model that writes arguments costs; specialists are taken to cost the same."""
+        if isinstance(self.agent, PlannerAgent) and isinstance(self.agent.caller, EndpointCaller):
+            return {"caller": self.agent.caller.endpoint.price}
+        return {}
 
 
 @schema
@@ -125,7 +133,7 @@ class EvalConfig(RolloutConfig):
 
     baselines: bool = True
     """Let an agent that does nothing and the gold chains play the same tasks, for their figures beside every table. Not
-    done with env=mcp, whose tools are somebody else's."""
+    done with env=mcp, whose tools are somebody else's, and env=assistant, where nobody knows the right answer."""
     compare: tuple[Path, ...] = ()
     """Folders of earlier runs on the same tasks that this one is compared with; refused before anything is played where
     they were set up otherwise."""
@@ -147,6 +155,9 @@ class TrainConfig:
     seed: int = 0
     stage: StageConfig
     lora: LoraConfig = NoLora()
+    serve: RunServe = NoServe()
+    """What plays the episodes of stages that play: a vLLM server that loads the adapter anew before every rollout, or,
+    off, the weights in this process."""
     launcher: LauncherConfig = SingleLauncher()
     trainer: TrainerConfig = TrainerConfig()
     model: ModelConfig

@@ -9,7 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentbench.config.branching import BranchesConfig, Branching
+from agentbench.config.env_appworld import AppWorldEnv
+from agentbench.config.env_assistant import AssistantEnv
+from agentbench.config.env_bfcl import BfclEnv
+from agentbench.config.env_function_call import FunctionCallEnv
+from agentbench.config.env_played import PlayedEnv
+from agentbench.config.env_playground import PlaygroundEnv
+from agentbench.config.env_tau2 import Tau2Env
 from agentbench.config.schema import schema
 
 
@@ -127,14 +133,12 @@ McpServer = Annotated[StdioServer | HttpServer, Field(discriminator="transport")
 
 
 @schema
-class McpEnv:
+class McpEnv(PlayedEnv):
     """Any MCP servers' tools, on tasks from a file (`tasks.file`)."""
 
     kind: Literal["mcp"] = "mcp"
     servers: dict[str, McpServer]
     """By name. With more than one, a tool is called `<server>_<tool>`."""
-    horizon: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Most steps in an episode; then it is truncated."""
     enforce_rules: bool = True
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""
     earlier_turns: EarlierTurns = EarlierTurns.LIVED
@@ -143,13 +147,10 @@ class McpEnv:
     """Longest time one tool call may take, in seconds; past it the agent is told so."""
     tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
     """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
-    branching: Branching = Branching.NONE
-    """At which states other ways are followed as well, so that an episode becomes a tree."""
-    branches: BranchesConfig = BranchesConfig()
 
 
 @schema
-class M3Env:
+class M3Env(PlayedEnv):
     """The M3-style environment: API tools over databases, retrieval over document collections."""
 
     kind: Literal["m3"] = "m3"
@@ -160,8 +161,6 @@ class M3Env:
     """Keep only tasks of this scenario."""
     tool_availability: Availability = Availability.ANY
     """Keep only tasks of this availability."""
-    horizon: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Most steps in an episode; then it is truncated."""
     enforce_rules: bool = True
     """Whether a call that a task's rules forbid is refused (otherwise it is carried out and only recorded)."""
     distractors: Annotated[int, Field(ge=0, le=100)] = 2
@@ -179,9 +178,9 @@ class M3Env:
     """Longest time one tool call may take, in seconds; past it the agent is told so."""
     tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
     """Most calls under way at once, over all episodes, by name of tool: `{retrieve_documents: 8}`. Others: any."""
-    branching: Branching = Branching.NONE
-    """At which states other ways are followed as well, so that an episode becomes a tree."""
-    branches: BranchesConfig = BranchesConfig()
 
 
-EnvConfig = Annotated[M3Env | McpEnv, Field(discriminator="kind")]
+EnvConfig = Annotated[
+    M3Env | McpEnv | BfclEnv | AppWorldEnv | FunctionCallEnv | PlaygroundEnv | AssistantEnv | Tau2Env,
+    Field(discriminator="kind"),
+]

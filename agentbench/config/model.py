@@ -20,6 +20,15 @@ class Dtype(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Quantization(StrEnum):
+    """How weights of linear layers are kept while a model answers; computed with is `dtype`."""
+
+    INT8 = "int8"
+    """8 bits, with outlier columns apart (LLM.int8, Dettmers et al. 2022)."""
+    NF4 = "nf4"
+    """4 bits, doubly quantized (Dettmers et al. 2023)."""
+
+
 class ApiMode(StrEnum):
     """Which endpoint of an OpenAI-compatible server is used."""
 
@@ -82,6 +91,9 @@ class HfModel:
     dtype: Dtype = Dtype.FLOAT32
     device: str = "cpu"
     """torch device: `cpu`, `cuda`, `cuda:1`."""
+    quantization: Quantization | None = None
+    """Fewer bits per weight while the model answers; needs bitsandbytes. Off: all of `dtype`. Trained in 4 bits is with
+    lora=qlora, and a served model has serve.quantization."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Requests answered together."""
     prefix_cache_gib: Annotated[float, Field(ge=0)] = 1.0

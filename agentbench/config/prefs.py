@@ -69,6 +69,16 @@ class StepSource(StrEnum):
     """Who chose it: the expert's over the agent's."""
     VALUES = "values"
     """What came of it: mean success of the leaves below, in trees of `env.branching`. No expert is needed."""
+    GOLD = "gold"
+    """The task's gold: what it asks for next over what the agent did instead, sampled several times or not."""
+
+
+class Negatives(StrEnum):
+    """Which wrong actions are rejected for the gold one."""
+
+    ANY = "any"
+    NEAR = "near"
+    """Hard negatives: calls of the very functions that the gold action calls, with other arguments."""
 
 
 @schema
@@ -81,6 +91,8 @@ class StepPrefs:
     """With source=values: least difference of the two values; equal ones never make a pair."""
     fewest_leaves: Annotated[int, Field(ge=1)] = 1
     """With source=values: each side's value is the mean over at least this many leaves."""
+    negatives: Negatives = Negatives.ANY
+    """With source=gold: which of the agent's actions are rejected."""
     leave_out_agent: tuple[StepCategory, ...] = DESERVED
     """No pair rejects an agent's step of these categories: gold calls, right answers and refusals, if nothing else is
     said. A call that was not carried out has no category."""
@@ -115,6 +127,17 @@ class TrajectoryPrefs:
 
 
 @schema
+class HelpfulConfig:
+    """Which calls are kept: those whose result makes the answer that follows likelier to a language model."""
+
+    path: str
+    """Folder or hub name of that model; its tokenizer is the template's."""
+    device: str = "cpu"
+    threshold: Annotated[float, Field(ge=0)] = 0.0
+    """Least that a result has to save, in nats per token of the answer (Toolformer's τ)."""
+
+
+@schema
 class SftPrefs:
     """Supervised examples from successful trajectories."""
 
@@ -128,6 +151,11 @@ class SftPrefs:
     """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text."""
     mask_history: bool = False
     """Only the last step carries loss; stepwise it is the only row."""
+    prompt_loss: bool = False
+    """Every token of a row carries loss: instructions, requests and results too, not the actions alone."""
+    helpful: HelpfulConfig | None = None
+    """Leave out calls that did not help (`prefs.helpful.path=MODEL`), of a teacher's trajectories for one. Off: keep
+    all."""
 
 
 PrefsConfig = Annotated[StepPrefs | TrajectoryPrefs | SftPrefs, Field(discriminator="kind")]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
-from agentbench.config.prefs import PrefsConfig, StepPrefs, StepSource, TrajectoryPrefs
+from agentbench.config.agent import AgentConfig, CodeForm, CoderAgent, PlannerAgent
+from agentbench.config.prefs import PrefsConfig, SftPrefs, StepPrefs, StepSource, TrajectoryPrefs
 from agentbench.config.template import TemplateConfig, TemplateKind
+
+_SOURCES_OF = {
+    "value_margin": (StepSource.VALUES,),
+    "fewest_leaves": (StepSource.VALUES,),
+    "negatives": (StepSource.GOLD,),
+    "leave_out_agent": (StepSource.ACTORS, StepSource.GOLD),
+    "leave_out_expert": (StepSource.ACTORS,),
+    "unexecuted_expert_calls": (StepSource.ACTORS,),
+    "only_interventions": (StepSource.ACTORS,),
+}
 
 
 def rows_have_trajectories(_prefs: PrefsConfig, trajectories: tuple[Path, ...]) -> str:
@@ -19,13 +29,13 @@ def source_has_its_settings(prefs: PrefsConfig) -> str:
     """Settings that would do nothing are refused."""
     if not isinstance(prefs, StepPrefs):
         return ""
-    of_values = {"value_margin", "fewest_leaves"}
-    names = {each.name for each in dataclasses.fields(prefs)} - {"kind", "source"}
-    unused = of_values if prefs.source is StepSource.ACTORS else names - of_values
     default = vars(StepPrefs())
-    given = sorted(name for name in unused if vars(prefs)[name] != default[name])
-    other = StepSource.VALUES if prefs.source is StepSource.ACTORS else StepSource.ACTORS
-    return f"prefs.{given[0]}: belongs to prefs.source={other}, not to {prefs.source}" if given else ""
+    changed = sorted(name for name, value in vars(prefs).items() if value != default[name] and name in _SOURCES_OF)
+    for name in changed:
+        sources = _SOURCES_OF[name]
+        if prefs.source not in sources:
+            return f"prefs.{name}: belongs to prefs.source={' or '.join(sources)}, not to {prefs.source}"
+    return ""
 
 
 def sides_are_of_trajectories(prefs: PrefsConfig, against: tuple[Path, ...]) -> str:
@@ -42,6 +52,29 @@ def tokens_are_the_template_s(_prefs: PrefsConfig, template: TemplateConfig) -> 
         return f"tokenizer: required with template={template.kind}: folder of the model to be trained"
     if teacher and template.tokenizer is not None:
         return "tokenizer: template=teacher writes messages without tokens; choose the student's template"
+    return ""
+
+
+def loss_is_on_tokens(prefs: PrefsConfig, template: TemplateConfig) -> str:
+    """What carries loss is said of tokens."""
+    if isinstance(prefs, SftPrefs) and prefs.prompt_loss and template.kind is TemplateKind.TEACHER:
+        return "prefs.prompt_loss: is about tokens, and template=teacher has none; choose the student's template"
+    return ""
+
+
+def help_is_measured_on_tokens(prefs: PrefsConfig, template: TemplateConfig) -> str:
+    """How likely an answer is, is said of tokens."""
+    if isinstance(prefs, SftPrefs) and prefs.helpful and template.kind is TemplateKind.TEACHER:
+        return "prefs.helpful: is about tokens, and template=teacher has none; choose the student's template"
+    return ""
+
+
+def planners_learn_plans(prefs: PrefsConfig, agent: AgentConfig) -> str:
+    """Nobody keeps what a planner would have planned instead; and code that is text has no alternative to compare."""
+    if isinstance(prefs, StepPrefs) and isinstance(agent, CoderAgent) and agent.writes is not CodeForm.CALLS:
+        return f"prefs: agent.writes={agent.writes} has no pairs of steps; choose agent.writes=calls, or other prefs"
+    if isinstance(prefs, StepPrefs) and isinstance(agent, PlannerAgent):
+        return "prefs: agent=planner has no pairs of steps; choose prefs=sft or prefs=trajectory"
     return ""
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from agentbench.config.agent import AgentConfig
 from agentbench.config.branching import Branching
-from agentbench.config.env import EnvConfig, M3Env
+from agentbench.config.env import EnvConfig
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
 from agentbench.config.iteration import IterationConfig
 from agentbench.config.launcher import LauncherConfig, SingleLauncher
-from agentbench.config.lora import LoraConfig, NoLora
+from agentbench.config.lora import Lora, LoraConfig, NoLora
 from agentbench.config.model import HfModel, ModelConfig
+from agentbench.config.serve import RunServe, ServeKind, VllmServe
 from agentbench.config.stage import StageConfig
 from agentbench.config.stage_rl import (
     Correction,
@@ -86,6 +87,22 @@ def online_fits_itself(stage: StageConfig) -> str:
     return ""
 
 
+def server_follows(stage: StageConfig, serve: RunServe | ServeKind, model: ModelConfig, lora: LoraConfig) -> str:
+    """Between rollouts a server can be given an adapter, and nothing else."""
+    if not isinstance(serve, VllmServe):
+        return ""
+    if not isinstance(stage, OnlineStage):
+        return f"serve: stage={stage.kind} plays no episodes; leave serve=vllm away"
+    if not isinstance(lora, Lora):
+        return "serve: between rollouts a vLLM server takes adapters, not whole weights; choose lora=lora"
+    if isinstance(model, HfModel) and model.adapter is not None and lora.create_new_adapter:
+        return "serve: the server's base is model.path without model.adapter; leave lora.create_new_adapter away"
+    if not serve.max_adapters or lora.rank > serve.max_adapter_rank:
+        needed = f"serve.max_adapter_rank={lora.rank} and serve.max_adapters=1, or more"
+        return f"serve.max_adapter_rank: the trained adapter has rank {lora.rank}; it needs {needed}"
+    return ""
+
+
 def online_agent_is_known(stage: StageConfig, agent: AgentConfig) -> str:
     """The engine in this process draws from the distribution that is trained, and knows of nothing else."""
     if isinstance(stage, OnlineStage) and agent.server_only:
@@ -95,11 +112,7 @@ def online_agent_is_known(stage: StageConfig, agent: AgentConfig) -> str:
 
 def online_credits_trees(stage: StageConfig, env: EnvConfig) -> str:
     """Only GRPO's loss takes an advantage for every token."""
-    if (
-        isinstance(stage, RlooStage | PpoStage | RftStage)
-        and isinstance(env, M3Env)
-        and env.branching is not Branching.NONE
-    ):
+    if isinstance(stage, RlooStage | PpoStage | RftStage) and env.branching is not Branching.NONE:
         return f"env.branching: stage={stage.kind} cannot credit the steps of a tree; choose stage=grpo"
     return ""
 

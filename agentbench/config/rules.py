@@ -11,6 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbench.config.agent import AgentConfig
+from agentbench.config.assistant_rules import (
+    direct_tools_are_asked_nobody,
+    faults_are_a_share,
+    online_agent_speaks_once,
+    ratings_have_a_judge,
+    requests_are_given,
+    self_check_has_no_judge,
+    tools_have_their_means,
+    training_has_no_judge,
+)
 from agentbench.config.branching import (
     branches_are_played,
     branches_are_used,
@@ -21,6 +31,15 @@ from agentbench.config.branching import (
 )
 from agentbench.config.cluster import PlayLauncher, RayLauncher
 from agentbench.config.env import EnvConfig, M3Env, McpEnv, Shortlister
+from agentbench.config.env_appworld import AppWorldEnv
+from agentbench.config.env_bfcl import (
+    bfcl_categories_are_known,
+    bfcl_does_not_branch,
+    bfcl_is_not_self_checked,
+    bfcl_is_not_trained_on,
+)
+from agentbench.config.env_function_call import nestful_has_its_file, nestful_is_not_trained_on
+from agentbench.config.env_playground import playground_tools_are_whole
 from agentbench.config.evaluation_rules import labels_have_a_judge, regrade_is_alone, samples_differ
 from agentbench.config.expert_rules import (
     alternates_need_expert,
@@ -35,9 +54,12 @@ from agentbench.config.iteration_rules import (
     rounds_play_training_tasks,
 )
 from agentbench.config.launcher import LauncherConfig
-from agentbench.config.model import ApiMode, ModelConfig, OpenAIModel, TinyModel
+from agentbench.config.model import ApiMode, HfModel, ModelConfig, OpenAIModel, TinyModel
 from agentbench.config.prefs_rules import (
+    help_is_measured_on_tokens,
     lengths_are_counted,
+    loss_is_on_tokens,
+    planners_learn_plans,
     rows_have_trajectories,
     sides_are_of_trajectories,
     source_has_its_settings,
@@ -52,6 +74,7 @@ from agentbench.config.rl_rules import (
     online_has_reference,
     online_plays_its_own,
     only_online_plays,
+    server_follows,
 )
 from agentbench.config.serve import RunServe, ServeKind, VllmServe
 from agentbench.config.source import SourceConfig, SqliteSource, VakraSource
@@ -104,6 +127,8 @@ def _template_fits_model(model: ModelConfig, template: TemplateConfig) -> str:
 def _served_weights_are_ours(serve: RunServe | ServeKind, model: ModelConfig) -> str:
     if isinstance(serve, VllmServe) and isinstance(model, OpenAIModel):
         return "serve: vllm computes the weights of model=tiny or model=hf; model=openai has a server of its own"
+    if isinstance(serve, VllmServe) and isinstance(model, HfModel) and model.quantization is not None:
+        return "model.quantization: is for this process; with serve=vllm set serve.quantization"
     return ""
 
 
@@ -154,6 +179,8 @@ def _interface_fits(env: EnvConfig) -> str:
 
 
 def _shortlist_is_on(env: EnvConfig) -> str:
+    if not isinstance(env, M3Env | McpEnv):
+        return ""
     shortlist = env.interface.shortlist
     if shortlist.tools is None and shortlist.by is not Shortlister.BM25:
         return (
@@ -174,6 +201,12 @@ def _mcp_needs_tasks(env: EnvConfig, tasks: TasksConfig) -> str:
     return "env.servers: names no server" if isinstance(env, McpEnv) and not env.servers else ""
 
 
+def _appworld_has_its_own_tasks(env: EnvConfig, tasks: TasksConfig) -> str:
+    if isinstance(env, AppWorldEnv) and tasks.file is not None:
+        return "tasks.file: env=appworld plays the tasks below env.root; choose among them by env.dataset"
+    return ""
+
+
 def _worlds_are_named(env: EnvConfig) -> str:
     if not isinstance(env, M3Env):
         return ""
@@ -186,6 +219,7 @@ def _worlds_are_named(env: EnvConfig) -> str:
 RULES = (
     Rule(("model", "template"), _template_fits_model),
     Rule(("serve", "model"), _served_weights_are_ours),
+    Rule(("stage", "agent"), online_agent_is_known),
     Rule(("agent", "model", "serve"), _engine_knows_sampling),
     Rule(("launcher", "serve"), _workers_find_their_model),
     Rule(("launcher", "predictions"), _workers_play),
@@ -203,7 +237,7 @@ RULES = (
     Rule(("stage", "tasks", "expert_mode", "iteration"), only_online_plays),
     Rule(("stage", "launcher", "trainer"), online_batches_divide),
     Rule(("stage",), online_fits_itself),
-    Rule(("stage", "agent"), online_agent_is_known),
+    Rule(("stage", "serve", "model", "lora"), server_follows),
     Rule(("stage", "env"), online_credits_trees),
     Rule(("stage", "model", "lora"), online_has_reference),
     Rule(("iteration", "rows", "validation_rows", "trajectories"), rounds_make_their_rows),
@@ -213,6 +247,9 @@ RULES = (
     Rule(("prefs", "trajectories"), rows_have_trajectories),
     Rule(("prefs", "against"), sides_are_of_trajectories),
     Rule(("prefs",), source_has_its_settings),
+    Rule(("prefs", "template"), loss_is_on_tokens),
+    Rule(("prefs", "template"), help_is_measured_on_tokens),
+    Rule(("prefs", "agent"), planners_learn_plans),
     Rule(("prefs", "template"), tokens_are_the_template_s),
     Rule(("prefs", "template", "cutoff_len"), lengths_are_counted),
     Rule(("source", "database", "documents", "data_dir"), _own_data_needs_its_source),
@@ -227,12 +264,28 @@ RULES = (
     Rule(("env",), branches_are_used),
     Rule(("env",), branches_can_be_restored),
     Rule(("env", "expert_mode"), branches_have_their_actors),
-    Rule(("env", "agent", "expert_mode"), branches_differ),
+    Rule(("env", "agent", "samples"), branches_differ),
     Rule(("env", "model"), confidence_is_known),
     Rule(("env", "predictions"), branches_are_played),
     Rule(("env",), _interface_fits),
     Rule(("env",), _shortlist_is_on),
+    Rule(("env",), nestful_has_its_file),
+    Rule(("env", "stage"), nestful_is_not_trained_on),
     Rule(("source",), _rest_server_is_a_url),
     Rule(("env", "tasks"), _mcp_needs_tasks),
+    Rule(("env", "tasks"), _appworld_has_its_own_tasks),
     Rule(("env",), _worlds_are_named),
+    Rule(("env",), tools_have_their_means),
+    Rule(("env",), faults_are_a_share),
+    Rule(("env", "tasks"), requests_are_given),
+    Rule(("scorer", "judge"), ratings_have_a_judge),
+    Rule(("scorer", "stage"), training_has_no_judge),
+    Rule(("scorer", "tokens"), self_check_has_no_judge),
+    Rule(("stage", "agent"), online_agent_speaks_once),
+    Rule(("agent",), direct_tools_are_asked_nobody),
+    Rule(("env",), playground_tools_are_whole),
+    Rule(("env",), bfcl_categories_are_known),
+    Rule(("env",), bfcl_does_not_branch),
+    Rule(("env", "stage"), bfcl_is_not_trained_on),
+    Rule(("env", "tokens"), bfcl_is_not_self_checked),
 )

@@ -41,4 +41,23 @@ class CallsScorer:
     kind: Literal["calls"] = "calls"
 
 
-ScorerConfig = Annotated[AnswerScorer | VakraScorer | EnvironmentScorer | CallsScorer, Field(discriminator="kind")]
+@schema
+class RatingScorer:
+    """A judge's rating from 1 to 5 with a reason, for requests without a known answer; needs judge=llm."""
+
+    kind: Literal["rating"] = "rating"
+    pass_from: Annotated[int, Field(ge=2, le=5)] = 4
+    """Lowest rating that passes; lower ones are bad tasks."""
+
+
+@schema
+class ToolUseScorer:
+    """The answers by rules, and how tools were used: tool accuracy, format, execution; with judge=llm quality too."""
+
+    kind: Literal["tool_use"] = "tool_use"
+
+
+ScorerConfig = Annotated[
+    AnswerScorer | VakraScorer | EnvironmentScorer | CallsScorer | RatingScorer | ToolUseScorer,
+    Field(discriminator="kind"),
+]

@@ -12,8 +12,11 @@ class TemplateKind(StrEnum):
 
     TINY = "tiny"
     STUDENT_QWEN3 = "student_qwen3"
+    STUDENT_QWEN25 = "student_qwen25"
     STUDENT_MISTRAL = "student_mistral"
     STUDENT_GRANITE3 = "student_granite3"
+    STUDENT_DEEPSEEK_CODER = "student_deepseek_coder"
+    STUDENT_STARCODER2 = "student_starcoder2"
     TEACHER = "teacher"
 
 

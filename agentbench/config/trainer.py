@@ -28,6 +28,17 @@ class Attention(StrEnum):
     """Needs a GPU and the package flash-attn."""
 
 
+class Optimizer(StrEnum):
+    """Who follows the gradient; all are AdamW (Loshchilov & Hutter 2019)."""
+
+    ADAMW = "adamw"
+    """PyTorch's, its two moments in float32."""
+    ADAMW_8BIT = "adamw_8bit"
+    """Moments in blocks of 8 bits (Dettmers et al. 2022); needs bitsandbytes."""
+    PAGED_ADAMW_8BIT = "paged_adamw_8bit"
+    """The same, moved to the CPU's memory page by page where the GPU's runs out (Dettmers et al. 2023, section 3)."""
+
+
 class BestBy(StrEnum):
     """Which checkpoint is the result, judged by the validation rows."""
 
@@ -53,6 +64,7 @@ class TrainerConfig:
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     """Rows per forward pass and process; gradients are added up to `stage.batch_size`. Off: as many as there can be."""
     precision: Precision = Precision.AUTO
+    optimizer: Optimizer = Optimizer.ADAMW
     attention: Attention = Attention.SDPA
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: about a fifth slower, far less memory."""
@@ -61,7 +73,8 @@ class TrainerConfig:
     cpu: bool = False
     """Train on the CPU although there is a GPU."""
     checkpoint_every: Annotated[int, Field(ge=1)] | None = 100
-    """Optimizer steps from one checkpoint, and one validation, to the next. Off: only validated at the end."""
+    """Optimizer steps from one checkpoint, and one validation, to the next; of stages that play rollouts, and at most a
+    fifth of them. Off: only validated at the end."""
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2
     best_by: BestBy = BestBy.LOSS
     """Only with validation rows; without them the last one is the result."""

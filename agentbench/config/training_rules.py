@@ -33,6 +33,8 @@ def stage_can_train(_stage: StageConfig, model: ModelConfig) -> str:
     """Only weights that are here can be trained."""
     if isinstance(model, OpenAIModel):
         return "model: a model behind a server cannot be trained here; choose model=tiny or model=hf"
+    if isinstance(model, HfModel) and model.quantization is not None:
+        return "model.quantization: is for answering; an adapter over 4-bit weights is trained with lora=qlora"
     return ""
 
 

@@ -10,7 +10,7 @@ is told, and with `enforce_rules` a call against them gets `rule_broken` and is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,12 +51,20 @@ class ToolEnv:
         enforce_rules: bool,
         limits: ToolLimits | None = None,
         restoring: Restoring = Restoring.NEVER,
+        *,
+        evidence: Callable[[], dict[str, Any]] = dict,
+        repeats: bool = False,
     ) -> None:
         """`limits` of time and number of calls, shared by the episodes of a run; off: tools have only their own.
+
+        `evidence` gives what tools have kept of the episode that its history does not hold. With `repeats` a call that
+        was made before is made again: what it tells may have changed.
 
         With `restoring=FORK`, tools that `forked` does not copy must keep nothing between calls.
         """
         self.restoring = restoring
+        self._evidence = evidence
+        self._repeats = repeats
         self._all = {tool.spec.name: tool for tool in tools}
         self._usable: dict[str, Tool] = {}
         self._enforce_rules = enforce_rules
@@ -101,15 +109,17 @@ class ToolEnv:
         """
         if self.restoring is not Restoring.FORK:
             raise NotImplementedError(f"restoring={self.restoring.value}: this environment cannot be copied")
-        twin = ToolEnv(forked(self._all.values()), self._enforce_rules, self._limits, self.restoring)
+        twin = ToolEnv(
+            forked(self._all.values()), self._enforce_rules, self._limits, self.restoring, repeats=self._repeats
+        )
         twin._usable = {name: twin._all[name] for name in self._usable}
         twin._specs, twin._forbidden = self._specs, self._forbidden
         twin._queries, twin._made = list(self._queries), set(self._made)
         return twin
 
     def evidence(self) -> dict[str, Any]:
-        """Nothing: the history holds all there is."""
-        return {}
+        """What its tools kept; of most, nothing: the history holds all there is."""
+        return self._evidence()
 
     async def close(self) -> None:
         """Nothing is held: databases and indexes belong to the run."""
@@ -124,7 +134,7 @@ class ToolEnv:
         if self._enforce_rules and tool.spec.kind in self._forbidden:
             return _complaint(Outcome.RULE_BROKEN, f"the rules do not allow {call.name!r}")
         key = orjson.dumps([call.name, call.arguments], option=orjson.OPT_SORT_KEYS).decode()
-        if key in self._made:
+        if key in self._made and not self._repeats:
             return _complaint(Outcome.REPEATED, "this call was made before, its result stands above")
         try:
             observation = await self._result(tool, call.arguments)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from agentbench.config.branching import BranchesConfig, Branching, Confidence
 from agentbench.episodes.tally import differ
-from agentbench.types import Action, Actor, Decision, Generation, History, ToolSpec, Usage
+from agentbench.types import OWN_ROLES, Action, Actor, Decision, Generation, History, ToolSpec, Usage
 
 
 def branch_seed(seed: int, step: int, number: int) -> int:
@@ -37,7 +37,7 @@ def is_chosen(kind: Branching, limits: BranchesConfig, seed: int, history: Histo
 
 def confidence(decision: Decision, of: Confidence) -> float | None:
     """The agent's natural-log probability per token of what it said last, mean or least; `None` where it is unknown."""
-    mine = (item.logprobs for item in reversed(decision.generations) if item.role == Actor.AGENT and item.logprobs)
+    mine = (item.logprobs for item in reversed(decision.generations) if item.role in OWN_ROLES and item.logprobs)
     logprobs = next(mine, None)
     if logprobs is None:
         return None
@@ -59,7 +59,8 @@ def is_known(action: Action, known: Sequence[Action], tools: tuple[ToolSpec, ...
 
 
 def _copies(decision: Decision, actor: Actor) -> tuple[Generation, ...]:
-    said = (item for item in decision.generations if item.role == actor.value)
+    roles = OWN_ROLES if actor is Actor.AGENT else {actor.value}
+    said = (item for item in decision.generations if item.role in roles)
     return tuple(dataclasses.replace(item, usage=Usage(), seconds=0.0, queue_seconds=0.0, faults=()) for item in said)
 
 

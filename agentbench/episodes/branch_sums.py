@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentbench.types import Actor, Branch, EndReason, Generation, Step, Trajectory, Usage, record
+from agentbench.types import OWN_ROLES, Branch, EndReason, Generation, Step, Trajectory, Usage, record
 
 
 @record
@@ -36,7 +36,7 @@ def add_branches(sums: BranchSums, trajectory: Trajectory) -> BranchSums:
     own = [*steps, *(step for branch in branches for step in branch.steps)]
     duplicates = [each for step in own for each in step.duplicates]
     said = [*duplicates, *(each for branch in branches for each in _said(branch))]
-    mine = [each.usage for each in said if each.role == Actor.AGENT]
+    mine = [each.usage for each in said if each.role in OWN_ROLES]
     return BranchSums(
         sums.trees + bool(branches),
         sums.branches + len(branches),

@@ -35,8 +35,8 @@ from agentbench.episodes.run_episode import (
 from agentbench.errors import ReplayError, ServerDownError
 from agentbench.policies import Policy
 from agentbench.types import (
+    OWN_ROLES,
     Action,
-    Actor,
     Branch,
     Decision,
     EndReason,
@@ -255,7 +255,7 @@ class _Tree:
 
     def _count(self, said: Iterable[tuple[Generation, ...]]) -> None:
         """Adds what the agent used; copies of what was said elsewhere have no usage."""
-        mine = [item.usage for generations in said for item in generations if item.role == Actor.AGENT]
+        mine = [item.usage for generations in said for item in generations if item.role in OWN_ROLES]
         self._tokens += sum(usage.completion_tokens for usage in mine)
         if self._tree.limits.counted is Counted.ALL:
             self._tokens += sum(usage.prompt_tokens for usage in mine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
 from agentbench.episodes.bootstrap import Z_95, ratio, task_bootstrap
 from agentbench.types import record
@@ -36,6 +37,18 @@ class TaskCounts:
     def rate(self) -> Rate:
         """The share of solved episodes: Wilson's interval where each task was played once, else one over tasks."""
         return clustered_rate([(self._solved[task], played) for task, played in self._played.items()])
+
+
+def families_solved(episodes: Iterable[tuple[str, int, bool]]) -> Rate:
+    """The share of families, by name and sample, whose episodes were all solved; an empty name is none."""
+    whole: dict[tuple[str, int], bool] = {}
+    for family, sample, solved in episodes:
+        if family:
+            whole[family, sample] = whole.get((family, sample), True) and solved
+    counts = TaskCounts()
+    for (family, _), solved in whole.items():
+        counts.add(family, solved)
+    return counts.rate()
 
 
 def rate(count: int, n: int) -> Rate:

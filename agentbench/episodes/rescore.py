@@ -16,7 +16,7 @@ from agentbench.episodes.summary import Summary, write_summary
 from agentbench.episodes.table import final_table
 from agentbench.episodes.tally import Tally
 from agentbench.scoring import Scorer
-from agentbench.types import EndReason, Score, Trajectory
+from agentbench.types import Branch, EndReason, Score, Step, Trajectory
 
 
 class Rescoring(NamedTuple):
@@ -56,7 +56,8 @@ async def keep_scored(trajectories: Iterable[Trajectory], rescoring: Rescoring, 
 
 async def _score_all(waiting: Sequence[Trajectory], rescoring: Rescoring, folder: Path) -> None:
     async def score(trajectory: Trajectory) -> Trajectory:
-        return dataclasses.replace(trajectory, scores=await _scores(trajectory, rescoring.scorers))
+        scored = await _with_scored_branches(trajectory, rescoring.scorers)
+        return dataclasses.replace(scored, scores=await _scores(trajectory, rescoring.scorers))
 
     with TrajectoryWriter(folder) as writer:
 
@@ -76,6 +77,32 @@ def _earlier(path: Path, tally: Tally) -> set[EpisodeId]:
         tally.add(trajectory)
         kept.add(EpisodeId(trajectory.task.id, trajectory.sample))
     return kept
+
+
+async def _with_scored_branches(trajectory: Trajectory, scorers: Sequence[Scorer]) -> Trajectory:
+    """The tree with every way through it scored. What only the environment knew of a branch's end was not kept."""
+    steps = await _scored_steps(trajectory, (), trajectory.history.steps, scorers)
+    return dataclasses.replace(trajectory, history=dataclasses.replace(trajectory.history, steps=steps))
+
+
+async def _scored_steps(
+    tree: Trajectory, before: tuple[Step, ...], steps: tuple[Step, ...], scorers: Sequence[Scorer]
+) -> tuple[Step, ...]:
+    made: list[Step] = []
+    for index, step in enumerate(steps):
+        so_far = (*before, *steps[:index])
+        branches = [await _scored_branch(tree, so_far, branch, scorers) for branch in step.branches]
+        made.append(dataclasses.replace(step, branches=tuple(branches)) if branches else step)
+    return tuple(made)
+
+
+async def _scored_branch(
+    tree: Trajectory, before: tuple[Step, ...], branch: Branch, scorers: Sequence[Scorer]
+) -> Branch:
+    history = dataclasses.replace(tree.history, steps=(*before, *branch.steps))
+    way = dataclasses.replace(tree, history=history, end=branch.end, evidence={}, error=branch.error, seed=branch.seed)
+    steps = await _scored_steps(tree, before, branch.steps, scorers)
+    return dataclasses.replace(branch, steps=steps, scores=await _scores(way, scorers))
 
 
 async def _scores(trajectory: Trajectory, scorers: Sequence[Scorer]) -> tuple[Score, ...]:

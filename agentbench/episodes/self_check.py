@@ -12,6 +12,9 @@
     mention_all       gathers, then names every candidate      solves next to nothing
     mistaken          gathers, then does not know              solves nothing
 
+The last two are left out where no answer in words is the right one: what an agent says does not count there. Episodes
+that nobody could score do not count.
+
 What it does not show: that gold answers are true of the world, or that questions are clear.
 """
 
@@ -44,8 +47,9 @@ from agentbench.policies.probes import (
     Stall,
     every_candidate,
 )
+from agentbench.scoring.answers import is_secret
 from agentbench.tasks.answers import answer_text
-from agentbench.types import AnswerType, Task
+from agentbench.types import AnswerType, Task, Trajectory
 
 LUCK = 0.05
 """Share of answerable tasks that random legal actions, or one number for all of them, may solve."""
@@ -60,6 +64,8 @@ class Probe(NamedTuple):
     """Least and most success on answerable tasks."""
     unanswerable: tuple[float, float]
     """Least and most success on unanswerable tasks."""
+    in_words: bool = False
+    """Whether it does what gold does and only answers otherwise."""
 
 
 class Finding(NamedTuple):
@@ -87,8 +93,10 @@ PROBES = (
     Probe("dump_everything", lambda task, seed: DumpEverything(random.Random(seed)), (0.0, LUCK), (0.0, 0.0)),
     Probe("claim_success", lambda task, seed: Claim(), (0.0, LUCK), (0.0, 0.0)),
     Probe("fake_observations", lambda task, seed: FakeObservations(_gold(task)), (0.0, 0.0), (0.0, 0.0)),
-    Probe("mention_all", lambda task, seed: GatherThen(GoldExpert(task), every_candidate), (0.0, LUCK), (0.0, 0.0)),
-    Probe("mistaken", lambda task, seed: GatherThen(GoldExpert(task), lambda _: DUNNO), (0.0, 0.0), (0.0, 0.0)),
+    Probe(
+        "mention_all", lambda task, seed: GatherThen(GoldExpert(task), every_candidate), (0.0, LUCK), (0.0, 0.0), True
+    ),
+    Probe("mistaken", lambda task, seed: GatherThen(GoldExpert(task), lambda _: DUNNO), (0.0, 0.0), (0.0, 0.0), True),
 )
 
 
@@ -105,7 +113,9 @@ async def self_check(
         PreflightError: a folder cannot be written or is in use.
         Interrupted: SIGINT or SIGTERM.
     """
-    return tuple([await _probe(probe, tasks, make, settings, folder / probe.name) for probe in PROBES])
+    words_count = any(not is_secret(turn.gold.answer) for task in tasks for turn in task.turns)
+    probes = [probe for probe in PROBES if words_count or not probe.in_words]
+    return tuple([await _probe(probe, tasks, make, settings, folder / probe.name) for probe in probes])
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -130,16 +140,21 @@ async def _probe(
         return make(task, probe.policy(task, seed))
 
     summary = await run_tasks(tasks, parts, settings, folder)
-    solved = {True: 0, False: 0}
+    solved, played = {True: 0, False: 0}, {True: 0, False: 0}
     for trajectory in read_trajectories(folder / TRAJECTORIES):
-        solved[is_answerable(trajectory.task)] += trajectory.success
-    possible = sum(is_answerable(task) for task in tasks)
+        kind = is_answerable(trajectory.task)
+        solved[kind] += trajectory.success
+        played[kind] += not _is_unscored(trajectory)
     return Finding(
         probe,
-        rate(solved[True], possible),
-        rate(solved[False], len(tasks) - possible),
+        rate(solved[True], played[True]),
+        rate(solved[False], played[False]),
         sum(summary.errors.values()),
     )
+
+
+def _is_unscored(trajectory: Trajectory) -> bool:
+    return any(score.name == "answer" and score.value is None for score in trajectory.scores)
 
 
 def is_answerable(task: Task) -> bool:

@@ -141,6 +141,8 @@ class Summary:
     lost_workers: int = 0
     """Workers that were lost with launcher=ray; their episodes were played again by others."""
     branching: BranchSums = BranchSums()
+    families: Rate | None = None
+    """Families of tasks of which all were solved, as AppWorld's scenarios; `None` where tasks belong to none."""
 
 
 def agreement(both_solved: int, only_answer: int, only_judge: int, both_unsolved: int) -> Agreement:

@@ -65,6 +65,8 @@ def _success(summary: Summary) -> Table:
             table.add_row(Text(f"{title} {name}"), *_cells(rate))
         table.add_section()
     table.add_row("all", *_cells(summary.success), style="bold")
+    if summary.families is not None:
+        table.add_row("families, all tasks solved", *_cells(summary.families))
     return table
 
 

@@ -13,7 +13,7 @@ import orjson
 from agentbench.config.model import Price
 from agentbench.episodes.branch_sums import BranchSums, add_branches
 from agentbench.episodes.failures import kind
-from agentbench.episodes.rates import Rate, TaskCounts
+from agentbench.episodes.rates import Rate, TaskCounts, families_solved
 from agentbench.episodes.summary import (
     Agreement,
     ExpertSettings,
@@ -28,7 +28,7 @@ from agentbench.episodes.summary import (
     tracker,
 )
 from agentbench.scoring.answers import normalise
-from agentbench.tasks.gold import same_effect
+from agentbench.tasks.gold import same_calls
 from agentbench.types import (
     Action,
     CallTools,
@@ -74,6 +74,7 @@ class Tally:
         self._causes: dict[str, str] = {}
         self._agreement: Counter[tuple[bool, bool]] = Counter()
         self._episodes: list[str] = []
+        self._families: list[tuple[str, int, bool]] = []
         self._groups: dict[str, dict[str, TaskCounts]] = {"domain": {}, "scenario": {}, "tool_availability": {}}
 
     def add(self, trajectory: Trajectory) -> None:
@@ -99,6 +100,8 @@ class Tally:
         self._tools_s += math.fsum(step.seconds for step in trajectory.history.steps)
         self._add_scores(trajectory.scores)
         self._add_groups(trajectory)
+        if family := trajectory.task.data.get("family"):
+            self._families.append((str(family), trajectory.sample, trajectory.success))
 
     def summary(self, lost_workers: int = 0) -> Summary:
         """The sums as they stand."""
@@ -127,6 +130,7 @@ class Tally:
             episodes=self._metadata(),
             lost_workers=lost_workers,
             branching=self._branching,
+            families=families_solved(self._families) if self._families else None,
         )
 
     def _add_generations(self, trajectory: Trajectory) -> None:
@@ -202,16 +206,14 @@ def step_preferences(trajectory: Trajectory) -> int:
 
 
 def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
-    """Whether two actions in the same state do different things; thoughts and ways of writing do not count.
+    """Whether two actions in the same state do different things; thoughts, order and ways of writing do not count.
 
     Answers are compared after normalisation, so a difference in case or punctuation alone is none. Two malformed
     actions do the same: nothing.
     """
     match first, second:
         case CallTools(calls=ours), CallTools(calls=theirs):
-            specs = {spec.name: spec for spec in tools}
-            pairs = zip(ours, theirs, strict=False)
-            return len(ours) != len(theirs) or not all(same_effect(one, other, specs) for one, other in pairs)
+            return not same_calls(ours, theirs, {spec.name: spec for spec in tools})
         case Final(answer=ours), Final(answer=theirs):
             return normalise(ours) != normalise(theirs)
         case Malformed(), Malformed():

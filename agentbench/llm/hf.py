@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from agentbench.errors import LlmError
 from agentbench.llm import Request
+from agentbench.llm.grammar import Guides
 from agentbench.llm.hf_batch import Batch
 from agentbench.llm.hf_rows import Decode, Drawn, Job, Row
 from agentbench.types import Generation, Usage
@@ -48,13 +49,17 @@ class HfLlm:
         *,
         max_batch: int,
         prefix_bytes: int,
+        guides: Guides | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
         """`decode` gives the text of ids, control tokens included; any of `stop_ids` ends a completion.
 
+        `guides` hold completions to a request's schema; without them such requests are refused.
+
         At most `max_batch` requests are under way at once; `prefix_bytes` is the memory for beginnings of prompts.
         `report` gets a line on the speed when the model is closed.
         """
+        self._guides = guides
         self._report = report
         self._decode = decode
         self._stop_ids = frozenset(stop_ids)
@@ -74,7 +79,8 @@ class HfLlm:
         """The completion of one request; cut, with finish reason `length`, where the context ends.
 
         Raises:
-            LlmError: the prompt has no ids, none for this model, or too many; a schema is wanted; or the model failed.
+            LlmError: the prompt has no ids, none for this model, or too many; it cannot be held to its schema; or the
+                model failed.
         """
         started = time.perf_counter()
         row = Row(self._job(request), self._stop_ids, self._decode)
@@ -114,7 +120,7 @@ class HfLlm:
             raise LlmError("the model was closed")
         if not ids:
             raise LlmError("a model in this process needs token ids", "use a template with a tokenizer, not teacher")
-        if request.schema is not None:
+        if request.schema is not None and self._guides is None:
             raise LlmError("a model in this process cannot be held to a JSON Schema", "use a model behind a server")
         if room < 1:
             problem = f"the prompt has {len(ids)} tokens and the model's context {self._context}"
@@ -123,7 +129,8 @@ class HfLlm:
             problem = f"token {max(ids)} is beyond the model's vocabulary of {self._vocabulary}"
             raise LlmError(problem, "set template.tokenizer to the model's own")
         stop = tuple(text for text in request.stop if text not in self._stop_texts)
-        return Job(ids, request.sampling, request.seed, min(request.sampling.max_tokens, room), stop)
+        guide = self._guides.guide(request.schema) if self._guides and request.schema is not None else None
+        return Job(ids, request.sampling, request.seed, min(request.sampling.max_tokens, room), stop, guide)
 
     async def _serve(self) -> None:
         """Draws until nobody waits."""

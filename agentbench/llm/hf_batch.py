@@ -19,7 +19,7 @@ import torch
 from transformers import PreTrainedModel
 
 from agentbench.llm.hf_prefixes import Prefix, Prefixes
-from agentbench.llm.hf_rows import Row, draw
+from agentbench.llm.hf_rows import Row, draw, guided
 from agentbench.llm.hf_slots import Slots, bears_gaps, slots_of
 
 
@@ -68,7 +68,7 @@ class Batch:
             past_key_values=slots.cache,
             logits_to_keep=1,
         ).logits[:, -1]
-        token_B = draw(logits_BV.double().log_softmax(-1), rows)
+        token_B = draw(guided(logits_BV.double(), rows).log_softmax(-1), rows)
         kept = [index for index, row in enumerate(rows) if row.drawn is None]
         if len(kept) == len(rows):
             return _Live(rows, slots, token_B)

@@ -9,6 +9,7 @@ Dimensions: B rows, V vocabulary.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import torch
 
 from agentbench.llm import Sampling
+from agentbench.llm.grammar import Guide
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -32,6 +34,8 @@ class Job(NamedTuple):
     """Most tokens to draw, at least 1."""
     stop_texts: tuple[str, ...] = ()
     """Endings that are no single token of `stop_ids`."""
+    guide: Guide | None = None
+    """Says which tokens may come next; `None`: any."""
 
 
 class Drawn(NamedTuple):
@@ -59,6 +63,8 @@ class Row:
         """Adds a token, and finishes the row if it was the last."""
         self._ids.append(token)
         self._logprobs.append(round(logprob, LOGPROB_DIGITS) + 0.0)  # + 0.0 turns -0.0 into 0.0
+        if self.job.guide is not None:
+            self.job.guide.take(token)
         if token in self._stop_ids:
             self._finish(self._decode(self._ids[:-1]), "stop")
         elif self.job.stop_texts and (text := self._decode(self._ids)) and (end := self._end(text)) is not None:
@@ -78,6 +84,15 @@ class Row:
 
     def _finish(self, text: str, reason: str) -> None:
         self.drawn = Drawn(text, tuple(self._ids), tuple(self._logprobs), reason)
+
+
+def guided(logit_BV: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
+    """The logits without those of tokens that may not come next; changed in place."""
+    for index, row in enumerate(rows):
+        if row.job.guide is not None:
+            barred_V = torch.from_numpy(~row.job.guide.allowed()).to(logit_BV.device)
+            logit_BV[index].masked_fill_(barred_V, -math.inf)
+    return logit_BV
 
 
 def draw(logprob_BV: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:

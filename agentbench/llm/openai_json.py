@@ -46,7 +46,7 @@ def chat_body(request: Request) -> dict[str, Any]:
 
 
 def completion_body(request: Request) -> dict[str, Any]:
-    """The body for /completions, less the model's name. Only vLLM knows `response_format` there.
+    """The body for /completions, less the model's name. There vLLM knows `response_format`, llama.cpp `json_schema`.
 
     Control tokens are part of what a model says (`[TOOL_CALLS]`), so vLLM is told not to cut them out of the text.
 
@@ -57,7 +57,8 @@ def completion_body(request: Request) -> dict[str, Any]:
     if not prompt:
         raise LlmError("completions mode needs a prompt, and this template gives messages", "use model.mode=chat")
     exact = {"skip_special_tokens": False, "spaces_between_special_tokens": False, "return_token_ids": True}
-    return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request), **_guide(request)}
+    also = {"json_schema": request.schema} if request.schema is not None else {}
+    return {"prompt": prompt, "logprobs": 1, **exact, **_sampling(request), **_guide(request), **also}
 
 
 def read_chat(body: bytes, request: Request, spent: Spent = NOTHING_SPENT) -> Generation:

@@ -11,6 +11,12 @@ from agentbench.types import Actor, Decision, History
 
 AGENT_PROMPT = Path(__file__).parent / "prompts" / "agent.txt"
 """The instructions an agent gets where the configuration names no others."""
+CALLS_PROMPT = AGENT_PROMPT.with_name("calls.txt")
+"""Those of one that says all calls at once."""
+SERVICE_PROMPT = AGENT_PROMPT.with_name("service.txt")
+"""Those of one that serves a customer in conversation."""
+CODER_PROMPT = Path(__file__).parent / "prompts" / "coder.txt"
+"""Those of agents that act by code."""
 
 
 class ChatAgent:

@@ -25,4 +25,5 @@ class GoldExpert:
         ahead = progress(self._task, history).next
         if ahead is not None:
             return Decision(ahead, Actor.EXPERT)
-        return Decision(Final(answer_text(open_gold(self._task, history).answer)), Actor.EXPERT)
+        gold = open_gold(self._task, history)
+        return Decision(Final(gold.says or answer_text(gold.answer)), Actor.EXPERT)

@@ -76,7 +76,7 @@ def told_gold(task: Task, history: History) -> dict[str, Any]:
         "needed": stands.needed,
         "done": stands.met,
         "next": {"name": ahead.name, "arguments": ahead.arguments} if ahead is not None else None,
-        "answer": NO_ANSWER if gold.answer.type is AnswerType.UNANSWERABLE else answer_text(gold.answer),
+        "answer": NO_ANSWER if gold.answer.type is AnswerType.UNANSWERABLE else gold.says or answer_text(gold.answer),
     }
 
 

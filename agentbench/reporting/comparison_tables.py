@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -40,8 +41,8 @@ def runs_table(found: Comparison) -> Table:
         table.add_column(harmless(name), justify="right")
     columns = [{**_agent(run.figures), **_training(run.training)} for run in found.runs]
     columns += [{**_agent(figures), **_training(None)} for figures in found.baselines.values()]
-    for heading in columns[0]:
-        table.add_row(heading, *(column[heading] for column in columns))
+    for heading in dict.fromkeys(heading for column in columns for heading in column):
+        table.add_row(escape(heading), *(column.get(heading, "–") for column in columns))
     return table
 
 
@@ -78,7 +79,9 @@ def _agent(figures: Figures) -> dict[str, str]:
         "steps per episode": number(measures.get("steps")),
         "model seconds per episode": number(measures.get("model seconds")),
         "tokens per episode": number(tokens),
+        "completion tokens per episode": number(measures.get("completion tokens")),
         "tokens per solved episode": number(solved),
+        **{f"score {name}": percent(estimate.value) for name, estimate in figures.scores.items()},
     }
 
 

@@ -12,7 +12,8 @@ from agentbench.episodes.failures import kind
 from agentbench.episodes.summary import cost
 from agentbench.episodes.tally import generations
 from agentbench.scoring.adherence import breaks_rule
-from agentbench.types import AnswerType, Final, Step, StepCategory, Task, Trajectory, record
+from agentbench.scoring.answers import is_secret
+from agentbench.types import OWN_ROLES, AnswerType, Final, Step, StepCategory, Task, Trajectory, record
 
 UNSCORED = "unscored"
 """The failure of an episode that came to its end and whose answer nobody could score."""
@@ -22,7 +23,7 @@ HELP = ("expert steps", "help tokens")
 """Measures that are 0 for an agent that is alone."""
 HELPERS = ("expert", "overseer", "vote")
 """Roles whose tokens are spent on helping the agent."""
-GROUPS = ("domain", "scenario", "tool_availability", "hops")
+GROUPS = ("domain", "scenario", "tool_availability", "hops", "difficulty")
 """What success is broken down by, beside the turn."""
 
 
@@ -47,6 +48,8 @@ class EpisodeFacts:
     """Hash of the task with its gold; equal ones ask the same."""
     groups: dict[str, str]
     """Its group by each of `GROUPS` that the task tells."""
+    family: str
+    """The tasks that it is only solved together with (`Task.data["family"]`); empty where there are none."""
     solved: bool
     failure: str
     """Why it says nothing about the agent: an error's type, or `unscored`; empty for most."""
@@ -85,6 +88,7 @@ def facts(trajectory: Trajectory, prices: Mapping[str, Price]) -> EpisodeFacts:
         trajectory.sample,
         task_hash(trajectory.task),
         {by: str(told[by]) for by in GROUPS if by in told},
+        str(told.get("family", "")),
         trajectory.success,
         failure,
         tuple(_turns(trajectory)),
@@ -102,6 +106,8 @@ def task_hash(task: Task) -> str:
 def _turns(trajectory: Trajectory) -> Iterator[TurnFacts]:
     given = [step.category for step in trajectory.history.steps if isinstance(step.decision.action, Final)]
     for index, turn in enumerate(trajectory.task.turns):
+        if is_secret(turn.gold.answer):
+            continue  # the environment judges the whole episode, and nobody a turn
         category = given[index] if index < len(given) else None
         number = len(trajectory.task.earlier) + index + 1
         answerable = turn.gold.answer.type is not AnswerType.UNANSWERABLE
@@ -116,7 +122,7 @@ def _measures(trajectory: Trajectory, prices: Mapping[str, Price]) -> dict[str, 
     steps = trajectory.history.steps
     categories = [step.category for step in steps]
     spoken = [said for step in steps for said in step.decision.generations]
-    own = [said for said in spoken if said.role == "agent"]
+    own = [said for said in spoken if said.role in OWN_ROLES]
     help_usage = [said.usage for said in spoken if said.role in HELPERS]
     measured = {
         "steps": len(steps),

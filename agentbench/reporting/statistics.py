@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agentbench.episodes.rates import Rate, TaskCounts
+from agentbench.episodes.rates import Rate, TaskCounts, families_solved
 from agentbench.reporting.estimates import Estimate, mean, several
 from agentbench.reporting.facts import MEASURES, EpisodeFacts
 from agentbench.reporting.judged import JudgedSuccess, Verdict, judged_success
+from agentbench.reporting.repeats import Repeated, over_runs
 from agentbench.types import StepCategory, record
 
 STATISTICS = "statistics.json"
@@ -37,6 +38,8 @@ class Figures:
     groups: dict[str, dict[str, Rate]]
     """Success by domain, scenario, tool_availability and hops, and of the turns, by their number, those that the
     rules call right."""
+    families: Rate
+    """Families of tasks of which all were solved, where tasks belong to one: AppWorld's scenario goal completion."""
     refused_rightly: Rate
     """Of the turns that cannot be answered."""
     refused_wrongly: Rate
@@ -61,6 +64,8 @@ class Statistics:
     """How many first, second … steps were of which category; the last entry holds all later steps."""
     judged: JudgedSuccess | None
     """`None` where no judge spoke."""
+    repeats: dict[str, Repeated]
+    """Success and scores over repeated runs, one for each sample; empty where every task was played once."""
 
 
 class Labels(NamedTuple):
@@ -85,6 +90,7 @@ def statistics(
         pass_all=all_solved,
         categories_by_step=categories_by_step(episodes),
         judged=_judged(episodes, labels, seed),
+        repeats=over_runs(episodes),
     )
 
 
@@ -98,6 +104,7 @@ def figures(episodes: Sequence[EpisodeFacts], seed: int = 0) -> Figures:
         success_without_failures=_success([episode for episode in episodes if not episode.failure]),
         failures=dict(Counter(episode.failure for episode in episodes if episode.failure)),
         groups=_groups(episodes),
+        families=families_solved((each.family, each.sample, each.solved) for each in episodes),
         refused_rightly=_rate((task, turn.refused) for task, turn in turns if not turn.answerable),
         refused_wrongly=_rate((task, turn.refused) for task, turn in turns if turn.answerable),
         measures=_means(episodes, MEASURES, lambda episode: episode.measures, seed),

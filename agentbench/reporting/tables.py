@@ -14,6 +14,7 @@ from agentbench.reporting.estimates import Estimate
 from agentbench.reporting.facts import HELP, MEASURES
 from agentbench.reporting.judged import JudgedSuccess
 from agentbench.reporting.plain import harmless
+from agentbench.reporting.repeats import Repeated
 from agentbench.reporting.statistics import LAST_STEP, Figures, Statistics
 
 _TITLES = {"tool_availability": "tools"}
@@ -46,6 +47,9 @@ def success_table(found: Statistics) -> Table:
         table.add_row("all, without failures", *rate_cells(found.run.success_without_failures), *clean, style="bold")
     title = "all, failures unsolved" if found.run.failures else "all"
     table.add_row(title, *rate_cells(found.run.success), *beside, style="bold")
+    if found.run.families.n:
+        beside = [percent(other.families.rate) for other in found.baselines.values()]
+        table.add_row("families, all tasks solved", *rate_cells(found.run.families), *beside)
     return table
 
 
@@ -61,6 +65,9 @@ def means_table(found: Statistics) -> Table:
         beside = [number(other.measures[name].value) if name in other.measures else "–" for other in _others(found)]
         label = f"{name} ({MEASURES[name]})" if MEASURES[name] else name
         table.add_row(label, number(estimate.value), interval(estimate), *beside)
+    for name, estimate in found.run.scores.items():
+        beside = [number(other.scores[name].value) if name in other.scores else "–" for other in _others(found)]
+        table.add_row(f"score {name}", number(estimate.value), interval(estimate), *beside)
     table.add_section()
     for label, rate, others in _shares(found):
         table.add_row(label, percent(rate.rate), interval_of(rate), *(percent(other.rate) for other in others))
@@ -145,6 +152,20 @@ def several_tables(found: Statistics) -> Iterator[Table]:
         all_solved = found.pass_all[k]
         table.add_row(str(k), *_share_cells(any_solved), *_share_cells(all_solved))
     yield table
+    if found.repeats:
+        yield repeats_table(found.repeats)
+
+
+def repeats_table(repeats: Mapping[str, Repeated]) -> Table:
+    """Success and scores over repeated runs, with their standard errors."""
+    table = Table(title="over repeated runs", title_justify="left")
+    table.add_column("")
+    for heading in ("runs", "mean ± standard error"):
+        table.add_column(heading, justify=_RIGHT)
+    for name, figure in repeats.items():
+        told = f"{100 * figure.mean:.1f} ± {100 * figure.standard_error:.1f} %"
+        table.add_row(harmless(name), str(figure.runs), told)
+    return table
 
 
 def _share_cells(estimate: Estimate) -> tuple[str, str]:

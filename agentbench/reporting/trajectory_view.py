@@ -34,7 +34,9 @@ def _head(trajectory: Trajectory) -> Iterator[RenderableType]:
         yield harmless(f"earlier: {exchange.query} → {exchange.answer}", "dim")
     for turn in task.turns:
         yield Text.assemble(("user: ", "bold"), harmless(turn.query, longest=LONGEST))
-        yield Text.assemble(("gold: ", "bold"), harmless(answer_text(turn.gold.answer), "green", LONGEST))
+        yield Text.assemble(
+            ("gold: ", "bold"), harmless(turn.gold.says or answer_text(turn.gold.answer), "green", LONGEST)
+        )
 
 
 def _steps(steps: tuple[Step, ...], first: int = 1) -> Iterator[RenderableType]:

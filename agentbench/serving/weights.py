@@ -28,6 +28,8 @@ class Weights(NamedTuple):
     adapter: Path | None = None
     tiny: bool = False
     """So small that more than one thread slows it down."""
+    quantization: str = ""
+    """How the base is quantized in this process; empty where it is not."""
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class Weights(NamedTuple):
         Raises:
             PreflightError: the adapter is not there.
         """
-        base = base_identity(self.path)
+        base = base_identity(self.path) + (f"+{self.quantization}" if self.quantization else "")
         return f"{base}+adapter@{adapter_sha256(self.adapter)}" if self.adapter else base
 
 

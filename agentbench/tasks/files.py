@@ -61,7 +61,7 @@ def _read_line(line: bytes, path: Path, number: int) -> Task:
 def _fits(answer: Answer) -> bool:
     match answer.type:
         case AnswerType.TEXT:
-            return isinstance(answer.value, str)
+            return isinstance(answer.value, str | None)  # none: nobody knows the one right answer
         case AnswerType.NUMBER:
             return isinstance(answer.value, int | float | None)  # none: the gold answer is not published
         case AnswerType.ITEMS:

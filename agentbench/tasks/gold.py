@@ -5,10 +5,17 @@ and arguments that refer to earlier results (`$var_2.handle$`) are filled in fro
 expert can take over after any detour, and the same function tells overseers and graders what progress is.
 
 A retriever call is met by any search that brought up the document it was meant to bring up, whatever its words.
+
+Calls of one gold action are made together, in any order: the expert makes all of them that are missing, and a step that
+makes some and leaves others is no gold step.
+
+Where calls change a world (`Gold.in_order`) the chain is a script after all: its actions count in their order, as often
+as they stand there, and hold no references.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -34,12 +41,15 @@ class Progress(NamedTuple):
     needed: int
     """Gold calls of the open turn and those of earlier turns that they refer to."""
     next: CallTools | None
-    """The first needed call that has not happened, its references filled in; `None` when none is left."""
+    """What has not happened of the first needed action of which something has not, references filled in; `None` when
+    nothing is left."""
 
 
 class _GoldCall(NamedTuple):
     number: int
     turn: int
+    action: int
+    """Number of the gold action it belongs to, over all turns."""
     call: ToolCall
     thought: str
     document: str
@@ -54,21 +64,54 @@ def progress(task: Task, history: History) -> Progress:
     Raises:
         DataError: a reference in the gold chain points at a call or a path that does not exist.
     """
+    if open_gold(task, history).in_order:
+        return _in_order(task, history)
     plan = _plan(task, history)
     reached = list(_reached(plan, task, history))
-    ahead = next((CallTools((gold.resolved,), gold.thought) for gold in reached if not gold.met), None)
-    return Progress(sum(gold.met for gold in reached), len(plan.needed), ahead)
+    return Progress(sum(gold.met for gold in reached), len(plan.needed), _ahead(reached))
+
+
+def _in_order(task: Task, history: History) -> Progress:
+    """How many actions of the open turn have been made, each after those before it, whatever came of them."""
+    gold, specs = open_gold(task, history), {spec.name: spec for spec in history.tools}
+    left, begun = list(gold.actions), len(answers(history))
+    for step in history.steps:
+        match step.decision.action:
+            case Final():
+                begun -= 1
+            case CallTools(calls=calls) if begun == 0 and left and same_calls(calls, left[0].calls, specs):
+                left.pop(0)
+    return Progress(len(gold.actions) - len(left), len(gold.actions), left[0] if left else None)
+
+
+def _ahead(reached: Sequence[_Reached]) -> CallTools | None:
+    waiting = [gold for gold in reached if not gold.met]
+    if not waiting:
+        return None
+    together = (gold.resolved for gold in waiting if gold.action == waiting[0].action)
+    return CallTools(tuple(together), waiting[0].thought)
 
 
 def advances(task: Task, history: History, step: Step) -> bool:
-    """Whether a step after the history makes a gold call of the open turn happen that had not happened.
+    """Whether a step after the history makes gold calls of the open turn happen that had not happened, and no others;
+    all that are missing of an action, where it makes one of them.
 
     Raises:
         DataError: a reference in the gold chain points at a call or a path that does not exist.
     """
-    plan, made = _plan(task, history), _made((step,))
-    waiting = (gold for gold in _reached(plan, task, history) if not gold.met)
-    return any(_matching_step(gold.document, gold.resolved, made, plan.specs) for gold in waiting)
+    if open_gold(task, history).in_order:
+        after = dataclasses.replace(history, steps=(*history.steps, step))
+        return _in_order(task, after).met > _in_order(task, history).met
+    plan = _plan(task, history)
+    waiting = [gold for gold in _reached(plan, task, history) if not gold.met]
+    begun: set[int] = set()
+    for made in _made((step,)):
+        found = next((gold for gold in waiting if _matching_step(gold, (made,), plan.specs)), None)
+        if found is None:
+            return False
+        waiting.remove(found)
+        begun.add(found.action)
+    return bool(begun) and not any(gold.action in begun for gold in waiting)
 
 
 def open_gold(task: Task, history: History) -> Gold:
@@ -80,11 +123,33 @@ def same_effect(first: ToolCall, second: ToolCall, specs: Mapping[str, ToolSpec]
     """Whether two calls do the same: equal names, and equal arguments once defaults are filled in."""
     if first.name != second.name:
         return False
-    if first.arguments == second.arguments:
+    if same_value(first.arguments, second.arguments):
         return True
     spec = specs.get(first.name)
-    defaults = _defaults(spec) if spec else {}
-    return bool(defaults) and {**defaults, **first.arguments} == {**defaults, **second.arguments}
+    defaults = defaults_of(spec) if spec else {}
+    return bool(defaults) and same_value({**defaults, **first.arguments}, {**defaults, **second.arguments})
+
+
+def same_value(first: Any, second: Any) -> bool:
+    """Whether two JSON values are equal: 1 is 1.0, and neither is true."""
+    return first == second and _same_kinds(first, second)
+
+
+def defaults_of(spec: ToolSpec) -> dict[str, Any]:
+    """What stands for arguments that a call leaves out, by name, where the tool says so."""
+    properties = spec.parameters.get("properties", {})
+    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+
+
+def same_calls(ours: Sequence[ToolCall], theirs: Sequence[ToolCall], specs: Mapping[str, ToolSpec]) -> bool:
+    """Whether calls made together do the same, in whatever order they are written."""
+    left = list(theirs)
+    for call in ours:
+        twin = next((other for other in left if same_effect(call, other, specs)), None)
+        if twin is None:
+            return False
+        left.remove(twin)
+    return not left
 
 
 def read_json(text: str) -> Any:
@@ -135,6 +200,7 @@ class _Plan(NamedTuple):
 class _Reached(NamedTuple):
     """A needed gold call whose references have happened."""
 
+    action: int
     resolved: ToolCall
     thought: str
     document: str
@@ -176,30 +242,34 @@ def _reached(plan: _Plan, task: Task, history: History) -> Iterator[_Reached]:
         if any(other not in observed for other in gold.refers_to):
             continue
         resolved = filled_in(gold.call, observed, task.id) if gold.refers_to else gold.call
-        step = _matching_step(gold.document, resolved, made, plan.specs)
+        reached = _Reached(gold.action, resolved, gold.thought, gold.document, met=False)
+        step = _matching_step(reached, made, plan.specs)
         if step is not None and gold.number in plan.referred:
             observed[gold.number] = read_json(step.observation.text)
-        yield _Reached(resolved, gold.thought, gold.document, step is not None)
+        yield reached._replace(met=step is not None)
 
 
 def _made(steps: Sequence[Step]) -> list[_Made]:
     """The calls that were carried out without complaint."""
     return [
-        _Made(step.decision.action.calls[0], step)
+        _Made(call, step)
         for step in steps
         if isinstance(step.decision.action, CallTools) and step.observation.outcome is Outcome.OK
+        for call in step.decision.action.calls
     ]
 
 
 def _gold_calls(task: Task, specs: Mapping[str, ToolSpec]) -> Iterator[_GoldCall]:
-    number = 0
+    number, group = 0, 0
     for index, turn in enumerate(task.turns):
         documents = iter(turn.gold.documents)
         for action in turn.gold.actions:
+            group += 1
             for call in action.calls:
                 number += 1
                 document = next(documents, "") if _searches(call, specs) else ""
-                yield _GoldCall(number, index, call, action.thought, document, tuple(references(call.arguments)))
+                refers_to = tuple(references(call.arguments))
+                yield _GoldCall(number, index, group, call, action.thought, document, refers_to)
 
 
 def _searches(call: ToolCall, specs: Mapping[str, ToolSpec]) -> bool:
@@ -233,11 +303,9 @@ def _value(value: Any, observed: Mapping[int, Any], task_id: str) -> Any:
     return found
 
 
-def _matching_step(
-    document: str, resolved: ToolCall, made: Sequence[_Made], specs: Mapping[str, ToolSpec]
-) -> Step | None:
+def _matching_step(gold: _Reached, made: Sequence[_Made], specs: Mapping[str, ToolSpec]) -> Step | None:
     for call, step in made:
-        if (document and _finds(document, call, step, specs)) or same_effect(call, resolved, specs):
+        if (gold.document and _finds(gold.document, call, step, specs)) or same_effect(call, gold.resolved, specs):
             return step
     return None
 
@@ -249,6 +317,11 @@ def _finds(document: str, call: ToolCall, step: Step, specs: Mapping[str, ToolSp
     return isinstance(found, dict) and any(hit.get("id") == document for hit in found.get("results", ()))
 
 
-def _defaults(spec: ToolSpec) -> dict[str, Any]:
-    properties = spec.parameters.get("properties", {})
-    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+def _same_kinds(first: Any, second: Any) -> bool:
+    """Whether equal values are booleans in the same places."""
+    match first, second:
+        case dict(), dict():
+            return all(_same_kinds(value, second[key]) for key, value in first.items())
+        case list(), list():
+            return all(map(_same_kinds, first, second))
+    return isinstance(first, bool) == isinstance(second, bool)

@@ -65,9 +65,13 @@ class Rendered(NamedTuple):
 
     def goes_on_in(self, history: History) -> bool:
         """Whether a history is this one with further steps."""
-        mine = self.history
-        same = mine.opening is history.opening and mine.tools is history.tools and mine.earlier is history.earlier
-        return same and history.steps[: len(mine.steps)] == mine.steps
+        return goes_on(self.history, history)
+
+
+def goes_on(before: History, history: History) -> bool:
+    """Whether a history is `before` with further steps."""
+    same = before.opening is history.opening and before.tools is history.tools and before.earlier is history.earlier
+    return same and history.steps[: len(before.steps)] == before.steps
 
 
 class Template(Protocol):

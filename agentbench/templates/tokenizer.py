@@ -42,6 +42,10 @@ class Tokenizer:
         """Number of tokens, the added ones included."""
         return self._control.get_vocab_size(with_added_tokens=True)
 
+    def description(self) -> str:
+        """What it was made of, as the content of a `tokenizer.json`."""
+        return self._control.to_str()
+
     def id_of(self, token: str) -> int | None:
         """The id of one token by its exact text; `None` where there is no such token."""
         return self._control.token_to_id(token)

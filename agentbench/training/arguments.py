@@ -9,7 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from agentbench.config.launcher import DeepspeedZero2Launcher, DeepspeedZero3Launcher
-from agentbench.config.trainer import BestBy, Precision
+from agentbench.config.trainer import BestBy, Optimizer, Precision
 from agentbench.training.job import TRAINER, TrainJob
 from agentbench.training.sharding import meet_without_gpu, sharding_arguments
 
@@ -18,6 +18,11 @@ A = TypeVar("A", bound=TrainingArguments)
 LOGS = 50
 """Most log lines of a training, about."""
 
+_OPTIMIZERS = {
+    Optimizer.ADAMW: "adamw_torch_fused",
+    Optimizer.ADAMW_8BIT: "adamw_bnb_8bit",
+    Optimizer.PAGED_ADAMW_8BIT: "paged_adamw_8bit",
+}
 _METRIC = {BestBy.LOSS: "eval_loss", BestBy.ACCURACY: "eval_rewards/accuracies"}
 
 
@@ -39,6 +44,7 @@ def training_arguments(kind: type[A], job: TrainJob, *, rows: int, validated: bo
         lr_scheduler_kwargs={"min_lr_rate": 0.1},
         warmup_steps=math.ceil(steps * stage.warmup_ratio),
         weight_decay=stage.weight_decay,
+        optim=_OPTIMIZERS[trainer.optimizer],
         logging_steps=max(1, min(10, steps // LOGS)),
         logging_first_step=True,
         report_to="none",

@@ -82,6 +82,9 @@ class Audit:
     def line(self) -> str:
         """What is trained on, in one sentence."""
         out = self.reasons()
+        if self.own == self.tokens:
+            left_out = f" ({out} left out)" if out else ""
+            return f"{self.rows:,} rows{left_out}: all {self.tokens:,} tokens carry the loss, prompts and results too"
         foreign = (self.stock - self.own) / max(1, self.stock)
         return (
             f"{self.rows:,} rows{f' ({out} left out)' if out else ''}: {self.own:,} of {self.tokens:,} tokens"

@@ -13,7 +13,7 @@ from transformers import AutoConfig, PretrainedConfig
 from agentbench.config.launcher import DeepspeedZero2Launcher, DeepspeedZero3Launcher, FsdpLauncher
 from agentbench.config.lora import ALL_LINEAR, Lora, NoLora, Qlora
 from agentbench.config.stage import DpoStage, KtoStage
-from agentbench.config.trainer import Attention, Precision
+from agentbench.config.trainer import Attention, Optimizer, Precision
 from agentbench.errors import PreflightError
 from agentbench.llm.base_model import BASE, trained_on_others
 from agentbench.templates.tokenizer import load_tokenizer
@@ -33,6 +33,8 @@ def check_machine(job: TrainJob) -> None:
     launcher, trainer, gpus = job.config.launcher, job.config.trainer, torch.cuda.device_count() if on_gpu(job) else 0
     if isinstance(job.config.lora, Qlora):
         _need("bitsandbytes", "lora=qlora", "lora=lora", extra="qlora")
+    if trainer.optimizer is not Optimizer.ADAMW:
+        _need("bitsandbytes", f"trainer.optimizer={trainer.optimizer}", "trainer.optimizer=adamw", extra="qlora")
     if isinstance(launcher, DeepspeedZero2Launcher | DeepspeedZero3Launcher):
         _need("deepspeed", f"launcher={launcher.kind}", "launcher=accelerate", extra="deepspeed")
     if isinstance(launcher, FsdpLauncher) and not gpus and trainer.precision is Precision.BFLOAT16:

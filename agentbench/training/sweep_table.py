@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agentbench.app import Job
+from agentbench.app.chain import ROUNDS
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import SUMMARY
 from agentbench.episodes.sweep_table import settings_of, settings_table, write_outcomes
@@ -72,11 +73,16 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _outcome(job: Job) -> Outcome:
-    found, episodes = _read(job.folder / TRAINED), _read(job.folder / EVALUATION / SUMMARY)
-    success = Rate(**episodes["success"]) if episodes else None
+    found = _read(job.folder / TRAINED)
     flat = {**found, **{f"validation.{key}": value for key, value in found.get("validation", {}).items()}}
     figures = {heading: flat[key] for heading, (key, _) in _FIGURES.items() if key in flat}
-    return Outcome(settings_of(job), job.folder.name, success, figures, job.problem)
+    return Outcome(settings_of(job), job.folder.name, _held_out(job.folder), figures, job.problem)
+
+
+def _held_out(folder: Path) -> Rate | None:
+    """Of the model that a training ended with, or of the one that its last round did."""
+    episodes = _read(folder / EVALUATION / SUMMARY) or next(iter(reversed(_read(folder / ROUNDS) or [{}])))
+    return Rate(**episodes["success"]) if episodes.get("success") else None
 
 
 def _success(rate: Rate | None) -> tuple[str, str, str]:
@@ -85,7 +91,8 @@ def _success(rate: Rate | None) -> tuple[str, str, str]:
     return percent(rate.rate), f"{100 * rate.low:.1f} – {100 * rate.high:.1f} %", str(rate.n)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
+    """What a JSON file holds; an empty object where there is none."""
     return orjson.loads(path.read_bytes()) if path.is_file() else {}
 
 

@@ -28,7 +28,7 @@ from agentbench.config.lora import Lora, NoLora, Qlora
 from agentbench.config.stage import DpoStage, KtoStage, RefModel
 from agentbench.config.trainer import Attention
 from agentbench.errors import PreflightError
-from agentbench.llm.hf_load import DTYPES, load_hf
+from agentbench.llm.hf_load import DTYPES, keep_layout, load_hf
 from agentbench.training.arguments import on_gpu
 from agentbench.training.job import TrainJob
 
@@ -153,21 +153,8 @@ def _in_4_bits(job: TrainJob, path: str) -> PreTrainedModel:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise PreflightError(f"no model {path!r} in 4 bits: {' '.join(str(error).split())[:200]}") from error
-    _keep_layout(model)
+    keep_layout(model)
     return model
-
-
-def _keep_layout(model: PreTrainedModel) -> None:
-    """Lets validation read 4-bit weights as training does.
-
-    On CPUs with AVX-512 in bfloat16, bitsandbytes 0.50 rearranges them for good the first time they are read outside
-    training. That fails where a layer's inputs are no multiple of 64, and from then on no gradient passes the layer.
-    """
-    from bitsandbytes.nn import Linear4bit  # type: ignore[import-not-found]
-
-    for layer in model.modules():
-        if isinstance(layer, Linear4bit):
-            layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def _all_weights(model: PreTrainedModel) -> PreTrainedModel:

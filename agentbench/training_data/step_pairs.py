@@ -60,7 +60,7 @@ class StepPairs:
                 yield pair_row(self._transcriber, trajectory.task, tools, pair)
 
     def _pairs(self, task: Task, state: State) -> Iterator[tuple[Option, Option]]:
-        options = _options(task, state)
+        options = options_in(task, state)
         experts = [option for option in options if option.decision.actor is Actor.EXPERT]
         agents = [option for option in options if option.decision.actor is Actor.AGENT]
         if not experts or not agents:
@@ -161,7 +161,7 @@ def states(before: History, steps: tuple[Step, ...]) -> Iterator[State]:
         before = dataclasses.replace(before, steps=(*before.steps, step))
 
 
-def _options(task: Task, state: State) -> list[Option]:
+def options_in(task: Task, state: State) -> list[Option]:
     """What was done or could have been, each action of an actor once; carried out ones count before others."""
     step = state.step
     options = [Option(done.decision, done.category, done.reward) for done in state.carried_out]

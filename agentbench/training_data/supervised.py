@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -35,13 +36,20 @@ class Supervised:
             self.dropped["trajectories without a step that carries loss"] += 1
         elif self._config.shape is Shape.CONVERSATION:
             reward = math.fsum(step.reward for step in trajectory.history.steps)
-            yield _row(about, _actors(trajectory), reward, text, 0, loss)
+            yield self._weighed(_row(about, _actors(trajectory), reward, text, 0, loss))
         else:
             self.dropped["steps that carry no loss"] += loss.count(False)
             for place in (place for place, kept in enumerate(loss) if kept):
                 move = text.moves[place]
                 single = Transcript(text.opening_ids, text.opening_messages, text.moves[: place + 1])
-                yield _row(about, f"{move.actor}_{move.said}", move.reward, single, place, (True,))
+                row = _row(about, f"{move.actor}_{move.said}", move.reward, single, place, (True,))
+                yield self._weighed(row)
+
+    def _weighed(self, row: SftRow) -> SftRow:
+        """The row with the loss on all its tokens, where that is wanted."""
+        if not self._config.prompt_loss:
+            return row
+        return dataclasses.replace(row, completion_mask=(1,) * len(row.input_ids))
 
     def _reason_against(self, trajectory: Trajectory) -> str:
         """Why a trajectory becomes no row; empty where it does."""

@@ -42,7 +42,7 @@ class Move:
 
     actor: Actor
     said: str
-    """`call`, `final` or `malformed`."""
+    """`call`, `final` or `malformed`; `plan` for a planner's."""
     category: StepCategory
     reward: float
     ids: tuple[int, ...]
@@ -73,22 +73,44 @@ class Text(NamedTuple):
 class Transcriber:
     """Writes histories down. Without a template that owns tokens there are messages only."""
 
-    def __init__(self, tokens: SpanTemplate | None, system: str, arguments: Arguments = Arguments.TEXT) -> None:
+    def __init__(
+        self,
+        tokens: SpanTemplate | None,
+        system: str,
+        arguments: Arguments = Arguments.TEXT,
+        text_alone: str = "malformed",
+    ) -> None:
+        """`text_alone` is what a move is called whose text is no call and no answer."""
         self._tokens = tokens
         self._teacher = Teacher(system)
         self._arguments = arguments
+        self._text_alone = text_alone
 
     def transcript(self, history: History) -> Transcript:
         """All of a history."""
         ids = _by_step(self._tokens.spans(history) if self._tokens else (), len(history.steps))
         messages = _by_turn(self._stock(self._teacher.render(history).messages), len(history.steps))
         parts = zip(history.steps, ids.steps, messages.steps, strict=True)
-        return Transcript(ids.opening, messages.opening, tuple(_move(*part) for part in parts))
+        return Transcript(ids.opening, messages.opening, tuple(self._move(*part) for part in parts))
 
     def after(self, before: History, decision: Decision) -> Transcript:
         """A history and one more decision, whether or not it was carried out: what its move came to says nothing."""
         step = Step(decision, Observation(""), StepCategory.OTHER_CALL)
         return self.transcript(dataclasses.replace(before, steps=(*before.steps, step)))
+
+    def _move(self, step: Step, ids: tuple[Any, Any], messages: tuple[Any, Any]) -> Move:
+        decision = step.decision
+        text_alone = isinstance(decision.action, Malformed)
+        return Move(
+            decision.actor,
+            self._text_alone if text_alone else said(decision.action),
+            step.category,
+            step.reward,
+            ids=ids[0],
+            messages=messages[0],
+            seen_ids=ids[1],
+            seen_messages=messages[1],
+        )
 
     def _stock(self, messages: Iterable[Message]) -> tuple[Message, ...]:
         names: dict[str, str] = {}
@@ -177,17 +199,3 @@ def _by_turn(messages: tuple[Message, ...], steps: int) -> _Parts:
     ends = [*starts[1:], len(messages)] if starts else []
     turns = ((messages[start : start + 1], messages[start + 1 : end]) for start, end in zip(starts, ends, strict=True))
     return _Parts(messages[: starts[0]] if starts else messages, tuple(turns))
-
-
-def _move(step: Step, ids: tuple[Any, Any], messages: tuple[Any, Any]) -> Move:
-    decision = step.decision
-    return Move(
-        decision.actor,
-        said(decision.action),
-        step.category,
-        step.reward,
-        ids=ids[0],
-        messages=messages[0],
-        seen_ids=ids[1],
-        seen_messages=messages[1],
-    )

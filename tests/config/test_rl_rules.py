@@ -57,6 +57,16 @@ def loaded(*overrides: str) -> TrainConfig:
             "stage.correction: the loss vespo needs",
         ),
         (("stage=grpo", "stage.loss=vespo", "stage.ratio=sequence"), "stage.ratio: the loss vespo makes ratios"),
+        (("serve=vllm",), "serve: stage=sft plays no episodes; leave serve=vllm away"),
+        (("stage=grpo", *HF, "serve=vllm"), "serve: between rollouts a vLLM server takes adapters, not whole weights"),
+        (
+            ("stage=grpo", *HF, "serve=vllm", "lora=lora", "lora.rank=128"),
+            "serve.max_adapter_rank: the trained adapter has rank 128; it needs serve.max_adapter_rank=128",
+        ),
+        (
+            ("stage=grpo", *HF, "serve=vllm", "lora=lora", "model.adapter=a", "lora.create_new_adapter=true"),
+            "serve: the server's base is model.path without model.adapter",
+        ),
         (("tasks.limit=5",), "tasks: stage=sft plays no tasks; give rows or trajectories"),
         (("expert_mode=informed",), "expert_mode: stage=sft plays no episodes"),
     ],

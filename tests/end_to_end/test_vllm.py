@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -257,3 +258,20 @@ def test_an_adapter_of_too_high_a_rank_is_one_line(up: Up, play: Run, student: P
         ended.code == 5
         and "has rank 65, and the server takes 64 at most\nnext: set serve.max_adapter_rank=65" in ended.err
     )
+
+
+def test_a_training_plays_each_rollout_with_the_adapter_of_that_moment(
+    up: Up, run: Run, world: Path, student: Path, tmp_path: Path
+) -> None:
+    words = ("stage=grpo", "template=tiny", "model=hf", f"model.path={student}", "lora=lora", f"env.worlds=['{world}']")
+    small = ("env.horizon=2", "agent.max_tokens=12", "stage.steps=2", "stage.tasks_per_step=4", "stage.group_size=2")
+    learn = ("stage.drop_equal_groups=false", "stage.learning_rate=0.01", f"cache_dir={up.folder.parent.parent}")
+    before = up.client.models()
+    ended = run("train", *words, *small, *learn, *up.serve, "hydra.run.dir=trained")
+    assert ended.code == 0, ended.err
+    assert up.client.models() == before  # adapters of a moment are taken away again
+    lines = [orjson.loads(line) for line in (tmp_path / "trained/metrics.jsonl").read_bytes().splitlines()]
+    gaps = [line["engine_gap"] for line in lines if "engine_gap" in line]
+    assert len(gaps) == 2 and all(0 < gap < 0.01 for gap in gaps)  # nats per token, in float32
+    weights = [one.weights for one in read_trajectories(tmp_path / "trained/rollouts/trajectories.jsonl")]
+    assert len(weights) == 16 and len(set(weights)) == 2  # two rollouts of four tasks, twice each; an adapter for each

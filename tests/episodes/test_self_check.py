@@ -56,3 +56,17 @@ def test_a_gold_chain_that_cannot_be_played_is_found(film_tools, film_task, call
     gold = dataclasses.replace(film_task.turns[0].gold, actions=(call("get_film_director", title="crash"),))
     broken = dataclasses.replace(film_task, turns=(dataclasses.replace(film_task.turns[0], gold=gold),))
     assert unfair(film_tools, tmp_path, broken) == {"oracle"}
+
+
+def test_where_no_answer_in_words_is_right_agents_that_only_speak_otherwise_are_left_out(
+    film_tools, film_task, tmp_path: Path
+) -> None:
+    gold = dataclasses.replace(film_task.turns[0].gold, answer=Answer(AnswerType.TEXT))
+    secret = dataclasses.replace(film_task, turns=(dataclasses.replace(film_task.turns[0], gold=gold),))
+
+    def make(task: Task, policy: Policy) -> EpisodeParts:
+        return EpisodeParts(ToolEnv(film_tools, True), policy, GRADE, (AnswerScorer(),))
+
+    findings = run_async(self_check((secret,), make, SETTINGS, tmp_path))
+    assert {probe.name for probe in PROBES} - {found.probe.name for found in findings} == {"mention_all", "mistaken"}
+    assert {found.answerable.n for found in findings} == {0}  # nobody could score them

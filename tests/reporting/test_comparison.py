@@ -56,7 +56,7 @@ def test_other_horizons_worlds_judges_and_tasks_are_refused_by_their_keys(tmp_pa
     second = with_config(second, env=M3Env(horizon=5, worlds=("films",)), concurrency=1)
     with pytest.raises(ConfigError) as caught:
         compare([first, second], ())
-    assert [line.split(":")[0] for line in caught.value.problems] == ["env.worlds", "env.horizon", "tasks"]
+    assert [line.split(":")[0] for line in caught.value.problems] == ["env.horizon", "env.worlds", "tasks"]
     assert "env.horizon: 20 in a, 5 in b – not comparable" in caught.value.problems
     assert "allow=[env.worlds,env.horizon,tasks]" in caught.value.next_step
 

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from agentbench.errors import DataError
-from agentbench.tasks.gold import advances, progress
+from agentbench.tasks.gold import advances, progress, same_value
 from agentbench.types import (
     Action,
+    CallTools,
     Decision,
     Final,
     Gold,
@@ -95,3 +96,33 @@ def test_a_step_advances_exactly_where_it_adds_to_what_is_met(film_task: Task, f
             before, after = history(film_tools, *done), history(film_tools, *done, (action, seen))
             added = progress(film_task, after).met > progress(film_task, before).met
             assert advances(film_task, before, after.steps[-1]) is added
+
+
+A, B, C = (ToolCall("get_film_director", {"title": title}) for title in ("Robbery", "Heat", "Alien"))
+
+
+@pytest.fixture
+def together(film_task: Task) -> Task:
+    """Two calls that are made together, then another one."""
+    gold = dataclasses.replace(film_task.turns[0].gold, actions=(CallTools((A, B)), CallTools((C,))), documents=())
+    return dataclasses.replace(film_task, turns=(Turn("?", gold),))
+
+
+def test_calls_of_one_gold_action_are_asked_for_together(together: Task, film_tools) -> None:
+    assert progress(together, history(film_tools)).next == CallTools((A, B))
+    half = progress(together, history(film_tools, (CallTools((B,)), DIRECTOR)))
+    assert (half.met, half.needed, half.next) == (1, 3, CallTools((A,)))
+
+
+@pytest.mark.parametrize(
+    ("calls", "gold"),
+    [((A, B), True), ((B, A), True), ((A, B, C), True), ((C,), True), ((A,), False), ((A, B, A), False)],
+)
+def test_a_step_is_gold_if_it_makes_whole_actions_and_nothing_else(together: Task, film_tools, calls, gold) -> None:
+    step = Step(Decision(CallTools(calls)), DIRECTOR, StepCategory.OTHER_CALL)
+    assert advances(together, history(film_tools), step) is gold
+
+
+@pytest.mark.parametrize(("first", "second", "same"), [(1, 1.0, True), (1, True, False), ([0], [False], False)])
+def test_numbers_are_no_truth_values(first: object, second: object, same: bool) -> None:
+    assert same_value({"x": first}, {"x": second}) is same

@@ -21,16 +21,17 @@ QWEN_TOKENS += ("<tool_response>", "</tool_response>")
 MISTRAL_TOKENS = ("<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]")
 MISTRAL_TOKENS += ("[TOOL_RESULTS]", "[/TOOL_RESULTS]")
 GRANITE_TOKENS = ("<|end_of_text|>", "<|start_of_role|>", "<|end_of_role|>", "<|tool_call|>")
+PLAIN_TOKENS = ("<|EOT|>", "<｜begin▁of▁sentence｜>", "<|endoftext|>")
 
 
 def byte_level(special: tuple[str, ...]) -> Tokenizer:
-    """A byte-level BPE tokenizer of 350 tokens."""
+    """A byte-level BPE tokenizer of 360 tokens."""
     rust = Rust(models.BPE())
     rust.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     rust.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=350, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
+        vocab_size=360, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
     )
     rust.train_from_iterator(["Who directed Heat?", "assistant user system the answer is"], trainer)
     return Tokenizer(rust.to_str().encode())
@@ -47,7 +48,7 @@ def real(name: str) -> Path:
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
     """Small, and it knows the control tokens of every family."""
-    return byte_level((*CONTROL_TOKENS, *QWEN_TOKENS, *MISTRAL_TOKENS, *GRANITE_TOKENS))
+    return byte_level((*CONTROL_TOKENS, *QWEN_TOKENS, *MISTRAL_TOKENS, *GRANITE_TOKENS, *PLAIN_TOKENS))
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentbench.templates import Family, Template
+from agentbench.templates.plain import student_deepseek_coder, student_starcoder2
 from agentbench.templates.student_granite3 import StudentGranite3
 from agentbench.templates.student_mistral import StudentMistral
 from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.student_qwen25 import StudentQwen25
 from agentbench.templates.teacher import Teacher
 from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
@@ -22,13 +24,17 @@ from agentbench.types import Action, CallTools, Final, Malformed, ToolCall
 FAMILIES: dict[str, Family] = {
     "tiny": Tiny(),
     "student_qwen3": StudentQwen3(),
+    "student_qwen25": StudentQwen25(),
     "student_mistral": StudentMistral(),
     "student_granite3": StudentGranite3(),
+    "student_deepseek_coder": student_deepseek_coder(),
+    "student_starcoder2": student_starcoder2(),
 }
 
 MARKERS = (
     *("<think>", "</think>", "<tool_call>", "</tool_call>", "<|tool_call|>", "[TOOL_CALLS]", "FINAL:", "\nFINAL:"),
     *("<response>", "</response>", "<|im_end|>", "</s>", "<|end_of_text|>", "<|end|>", "<|is|>", "<|call|>", "<\\|"),
+    *("CALLS:", "### Response:", "### Instruction:\n", "<|EOT|>", "<|endoftext|>"),
     *('{"tool_calls": [', "\\", "<\\think>", "\n", '"tool_calls"'),
 )
 TEXT = st.lists(st.sampled_from(MARKERS) | st.text(max_size=4), max_size=5).map("".join)
@@ -45,7 +51,7 @@ TRIMMED = TEXT.map(str.strip)
 ANY_CALL = st.lists(CALLS, min_size=1, max_size=3).map(tuple)
 CHAT = st.builds(CallTools, ANY_CALL, TRIMMED) | st.builds(Final, TRIMMED.filter(bool), TRIMMED)
 SAYABLE: dict[str, st.SearchStrategy[Action]] = dict.fromkeys(
-    ("student_qwen3", "student_mistral", "student_granite3", "teacher"), CHAT
+    (*(name for name in FAMILIES if name != "tiny"), "teacher"), CHAT
 )
 SAYABLE["tiny"] = st.builds(CallTools, ANY_CALL, TEXT) | st.builds(Final, TEXT, TEXT)
 

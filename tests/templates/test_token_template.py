@@ -9,9 +9,11 @@ import pytest
 
 from agentbench.errors import PreflightError
 from agentbench.templates import Family, Rendered
+from agentbench.templates.plain import student_deepseek_coder, student_starcoder2
 from agentbench.templates.student_granite3 import StudentGranite3
 from agentbench.templates.student_mistral import StudentMistral
 from agentbench.templates.student_qwen3 import StudentQwen3
+from agentbench.templates.student_qwen25 import StudentQwen25
 from agentbench.templates.teacher import Teacher
 from agentbench.templates.tiny import Tiny
 from agentbench.templates.token_template import TokenTemplate
@@ -37,7 +39,10 @@ TOOLS = (ToolSpec("director_of", "Who directed a film.", {"type": "object", "pro
 CALL = CallTools((ToolCall("director_of", {"title": "Heat"}),))
 ACTIONS: tuple[Action, ...] = (CALL, Malformed("hm <|end|>", "no action"), Final("Michael Mann", thought="Easy."), CALL)
 EARLIER = (Exchange("What is Heat?", "A film. FINAL: </think>"), Exchange("Is it long?", "Yes <|end|>"))
-FAMILIES = (Tiny(), StudentQwen3(), StudentQwen3(thinking=False), StudentMistral(), StudentGranite3())
+FAMILIES = (
+    *(Tiny(), StudentQwen3(), StudentQwen3(thinking=False), StudentMistral(), StudentGranite3()),
+    *(StudentQwen25(), student_deepseek_coder(), student_starcoder2()),
+)
 
 
 def step(action: Action, *generations: Generation, actor: Actor = Actor.AGENT) -> Step:

@@ -53,3 +53,13 @@ def test_the_success_of_what_was_trained_comes_first(jobs: list[Job]) -> None:
     Console(width=160, file=text).print(sweep_table(sum_up(jobs)))
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.getvalue().splitlines()[4:7]]
     assert [row[1:4] for row in rows] == [["–"] * 3, ["75.0 %", "30.0 – 95.0 %", "4"], ["–"] * 3]
+
+
+def test_a_training_in_rounds_is_worth_what_its_last_student_is(jobs: list[Job]) -> None:
+    later = {"count": 2, "n": 4, "rate": 0.5, "low": 0.15, "high": 0.85}
+    rounds = [{"round": 0, "success": {**later, "count": 1, "rate": 0.25}}, {"round": 1, "success": later}]
+    (jobs[0].folder / "rounds.json").write_bytes(orjson.dumps(rounds))
+    (jobs[1].folder / "rounds.json").write_bytes(orjson.dumps([{"round": 0, "success": None}]))
+    first, second, _ = sum_up(jobs)
+    assert first.success is not None and (first.success.rate, first.success.n) == (0.5, 4)
+    assert second.success is None

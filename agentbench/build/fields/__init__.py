@@ -6,6 +6,7 @@ One module per kind of environment; `opening.py` chooses among them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from agentbench.config.env import EarlierTurns
 from agentbench.config.suggest import did_you_mean
 from agentbench.envs import Environment, Restoring
 from agentbench.envs.tool_env import ToolEnv
+from agentbench.episodes.clock import Waited
 from agentbench.errors import ConfigError, PreflightError
 from agentbench.tasks.turns import with_given_turns
 from agentbench.tools import Tool
@@ -24,6 +26,10 @@ from agentbench.worlds.manifest import World
 
 async def nothing() -> None:
     """There is nobody to ask, and nothing to free."""
+
+
+def nothing_more(_folder: Path) -> None:
+    """Trajectories and figures are all that a run writes."""
 
 
 def never(_domain: str) -> Restoring:
@@ -43,10 +49,14 @@ class Field(NamedTuple):
     """Asks servers whether they are there, before the first episode."""
     close: Callable[[], Awaitable[None]] = nothing
     """Frees databases and connections."""
+    breakers: tuple[Waited, ...] = ()
+    """What knows whether the servers of models in it are there: episodes are not timed while these are waited for."""
     worlds: tuple[World, ...] = ()
     """Those whose files the run reads."""
     tools: Mapping[str, ToolMaker] = MappingProxyType({})
     """By domain, where an episode is made of such tools alone."""
+    export: Callable[[Path], None] = nothing_more
+    """Writes what came of a run, from its folder, as the makers of its tasks want it."""
 
 
 class ToolSettings(Protocol):

@@ -6,9 +6,20 @@ from pathlib import Path
 
 from agentbench.build import Report
 from agentbench.build.fields import Field
+from agentbench.build.fields.appworld import appworld_field
+from agentbench.build.fields.bfcl import bfcl_field
+from agentbench.build.fields.function_call import function_call_field
 from agentbench.build.fields.m3 import m3_field
 from agentbench.build.fields.mcp import mcp_field
+from agentbench.build.fields.playground import playground_field
+from agentbench.build.fields.tau2 import tau2_field
 from agentbench.config.env import EnvConfig, M3Env, McpEnv
+from agentbench.config.env_appworld import AppWorldEnv
+from agentbench.config.env_assistant import AssistantEnv
+from agentbench.config.env_bfcl import BfclEnv
+from agentbench.config.env_function_call import FunctionCallEnv
+from agentbench.config.env_playground import PlaygroundEnv
+from agentbench.config.env_tau2 import Tau2Env
 from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.tasks import TasksConfig
 
@@ -27,3 +38,17 @@ def open_field(
             return m3_field(env, retriever, tasks, cache_dir=cache_dir, seed=seed, report=report)
         case McpEnv():
             return mcp_field(env, tasks, seed)
+        case BfclEnv():
+            return bfcl_field(env, tasks, seed, report)
+        case PlaygroundEnv():
+            return playground_field(env, tasks, seed)
+        case AppWorldEnv():
+            return appworld_field(env, tasks, seed)
+        case FunctionCallEnv():
+            return function_call_field(env, tasks, cache_dir=cache_dir, seed=seed, report=report)
+        case AssistantEnv():
+            from agentbench.build.fields.assistant import assistant_field  # brings an HTTP client
+
+            return assistant_field(env, tasks, cache_dir=cache_dir, seed=seed, report=report)
+        case Tau2Env():
+            return tau2_field(env, tasks, cache_dir=cache_dir, seed=seed)

@@ -19,9 +19,11 @@ from transformers import PreTrainedModel, Trainer
 from trl.trainer.utils import identity
 
 from agentbench.config.stage_rl import OnlineStage
+from agentbench.errors import RunFailed
 from agentbench.training.rl.batch import Episodes, Rules, episodes_of, figures
 from agentbench.training.rl.rollouts import Rollouts
 from agentbench.training.trainers import without_reference
+from agentbench.training.weights import TrainedModel
 from agentbench.training_data.returns import RewardWeights
 from agentbench.types import Trajectory
 
@@ -90,9 +92,14 @@ class PlaysEpisodes(_Host):
         super().__init__(*args, **kwargs)
 
     @property
+    def policy(self) -> TrainedModel:
+        """The model that plays, without wrappers but PEFT's."""
+        return cast(TrainedModel, self.accelerator.unwrap_model(self.model))
+
+    @property
     def bare(self) -> PreTrainedModel:
         """The model with its adapter's layers in it, without wrappers."""
-        model = self.accelerator.unwrap_model(self.model)
+        model = self.policy
         return cast(PreTrainedModel, model.get_base_model() if isinstance(model, PeftModel) else model)
 
     @property
@@ -153,10 +160,10 @@ class PlaysEpisodes(_Host):
         cast(torch.nn.Module, self.model).eval()
         stage, rollouts = self.stage, self.online.rollouts
         if stage.evaluate_every and self.rollout % stage.evaluate_every == 0:
-            held_out = rollouts.held_out(self.bare, self.rollout)
+            held_out = rollouts.held_out(self.policy, self.rollout)
             if held_out is not None:
                 self.note({"held_out_success": held_out.success, "held_out_seconds": held_out.seconds})
-        played = rollouts.play(self.bare, self.rollout)
+        played = rollouts.play(self.policy, self.rollout)
         episodes = self.episodes_of(played.trajectories)
         self.note(figures(played.trajectories, episodes))
         return episodes
@@ -165,6 +172,18 @@ class PlaysEpisodes(_Host):
         """What of a rollout is learnt from."""
         rules = Rules(self.online.weights, self.stage.max_length, self.stage.drop_equal_groups)
         return episodes_of(trajectories, rules)
+
+    def refuse_other_weights(self, gap: float) -> None:
+        """Lets episodes pass that the weights at hand have played; `gap` is in nats per token.
+
+        Raises:
+            RunFailed: whoever played computes other weights: an adapter that was not applied, or an older one.
+        """
+        most = self.online.rollouts.most_gap
+        if most is not None and not gap <= most:
+            found = f"the server's log-probabilities differ from the trainer's by {gap:.3g} nats per token"
+            problem = f"rollout {self.rollout + 1}: {found}, {most:g} is allowed"
+            raise RunFailed(problem, "see serve.dtype and serve.parity_tolerance")
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         super()._save(output_dir, state_dict)

@@ -6,8 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from transformers import PreTrainedModel
-
+from agentbench.training.weights import TrainedModel
 from agentbench.types import Task, Trajectory
 
 
@@ -31,7 +30,13 @@ class HeldOut(NamedTuple):
 class Rollouts(Protocol):
     """Plays with the weights that are trained, as they are at that moment."""
 
-    def play(self, model: PreTrainedModel, step: int) -> Played:
+    @property
+    def most_gap(self) -> float | None:
+        """Largest mean difference of log-probabilities between who plays and who trains, in nats per token; `None`
+        where both compute with the very same weights."""
+        ...
+
+    def play(self, policy: TrainedModel, step: int) -> Played:
         """The episodes of a step: `group_size` of each of its tasks. Episodes that fail say so.
 
         Raises:
@@ -40,7 +45,7 @@ class Rollouts(Protocol):
         """
         ...
 
-    def held_out(self, model: PreTrainedModel, step: int) -> HeldOut | None:
+    def held_out(self, policy: TrainedModel, step: int) -> HeldOut | None:
         """The success on held-out tasks; `None` where none are configured."""
         ...
 

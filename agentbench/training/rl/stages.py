@@ -31,6 +31,10 @@ PACKED = TreeOptions(least_sharing=1.0)
 """Episodes differ in length, so packing pays by the padding that it saves even where rows share next to nothing."""
 
 
+CHECKPOINTS = 5
+"""Least number of checkpoints of a training: what was played since the last one is played again after a crash."""
+
+
 def online_trainer(job: TrainJob, online: Online, callbacks: list[TrainerCallback]) -> Any:
     """The trainer of the job's stage.
 
@@ -122,6 +126,7 @@ def _common(stage: OnlineStage) -> dict[str, Any]:
 def _by_rollout(arguments: Any, stage: OnlineStage) -> Any:
     """Every step is logged, and checkpoints come between rollouts: what was played is not kept in them."""
     arguments.logging_steps = 1
+    arguments.save_steps = min(int(arguments.save_steps), max(1, stage.steps // CHECKPOINTS))
     arguments.save_steps *= stage.epochs * stage.minibatches
     arguments.ignore_data_skip = True
     return arguments

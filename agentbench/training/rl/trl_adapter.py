@@ -99,14 +99,17 @@ class _ForTrl(PlaysEpisodes):
         with torch.no_grad(), disable_gradient_checkpointing(model, checkpointing):
             if self._wants_old():
                 found["old_per_token_logps"] = self._logps(model, found)
-                self.note(engine_gap(found) if self.stage.temperature == 1 else {})
+                if self.stage.temperature == 1:
+                    gap = engine_gap(found)
+                    self.note({"engine_gap": gap})
+                    self.refuse_other_weights(gap)
             if self.beta:
                 found["ref_per_token_logps"] = self._reference(found)
         return found
 
     def _wants_old(self) -> bool:
         """Whether ratios are taken to anything but the model at hand."""
-        return self.updates_per_rollout > 1
+        return self.updates_per_rollout > 1 or self.online.rollouts.most_gap is not None
 
     def _logps(self, model: Any, inputs: Inputs) -> torch.Tensor:
         self._view = inputs["view"]
@@ -216,10 +219,10 @@ class TreeOnlineRlooTrainer(_PacksOnline, OnlineRlooTrainer):  # type: ignore[mi
     """The same, with tokens that rows share computed once."""
 
 
-def engine_gap(inputs: Inputs) -> dict[str, float]:
+def engine_gap(inputs: Inputs) -> float:
     """How far the engine's log-probabilities of what it sampled are from the trainer's, in nats per token."""
     apart_BC = (inputs["old_per_token_logps"] - inputs["sampling_per_token_logps"]).abs() * inputs["tool_mask"]
-    return {"engine_gap": float(apart_BC.sum() / inputs["tool_mask"].sum().clamp(min=1))}
+    return float(apart_BC.sum() / inputs["tool_mask"].sum().clamp(min=1))
 
 
 def corrected(inputs: Inputs, stage: GrpoStage) -> torch.Tensor:

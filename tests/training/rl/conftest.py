@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedModel, PrinterCallback
+from transformers import PrinterCallback
 
 from agentbench.config.entry import TrainConfig
 from agentbench.config.model import Dtype, HfModel
@@ -20,6 +20,7 @@ from agentbench.training.rl.online import reward_weights
 from agentbench.training.rl.playing import Online
 from agentbench.training.rl.rollouts import HeldOut, Played
 from agentbench.training.rl.stages import online_trainer
+from agentbench.training.weights import TrainedModel
 from agentbench.types import Trajectory
 from tests.training.conftest import make_model
 from tests.training_data.episodes_for_rl import two_steps
@@ -28,18 +29,20 @@ from tests.training_data.episodes_for_rl import two_steps
 class Given:
     """Plays the same episodes at every step, and notes with which state the model was asked for them."""
 
+    most_gap: float | None = None
+
     def __init__(self, trajectories: Sequence[Trajectory]) -> None:
         self.trajectories = tuple(trajectories)
         self.steps: list[int] = []
         self.judged: list[int] = []
         self.training: list[bool] = []
 
-    def play(self, model: PreTrainedModel, step: int) -> Played:
+    def play(self, policy: TrainedModel, step: int) -> Played:
         self.steps.append(step)
-        self.training.append(model.training)
+        self.training.append(policy.training)
         return Played(self.trajectories, 0.0)
 
-    def held_out(self, model: PreTrainedModel, step: int) -> HeldOut | None:
+    def held_out(self, policy: TrainedModel, step: int) -> HeldOut | None:
         self.judged.append(step)
         return HeldOut(0.25, 4, 0.0)
 

@@ -14,6 +14,7 @@ from agentbench.config.lora import Lora
 from agentbench.config.model import HfModel
 from agentbench.config.stage_rl import AdvantageScale, Correction, GrpoLoss, GrpoStage, Ratio, RlooStage
 from agentbench.config.trainer import TrainerConfig
+from agentbench.errors import RunFailed
 from agentbench.training.rl.batch import Rules, episodes_of
 from agentbench.types import Branch, EndReason, StepCategory
 from tests.training.rl.conftest import MICRO, Make, answer_odds, groups
@@ -147,6 +148,16 @@ def test_an_engine_that_differs_is_corrected_for(correction: Correction, make_tr
     over = 2.0 if "truncate" in correction else 0.0
     assert torch.allclose(inputs["importance_sampling_ratio"], torch.where(ratio > 2.0, over, ratio))
     assert gradient(trainer, inputs).abs().sum() > 0
+
+
+def test_episodes_that_other_weights_have_played_are_refused(make_trainer: Make) -> None:
+    """The same made-up probabilities, said to be a server's; were 20 nats allowed, they would pass."""
+    trainer = make_trainer(STAGE, groups())
+    trainer.online.rollouts.most_gap = 0.1
+    with pytest.raises(RunFailed, match=r"^rollout 1: the server's log-probabilities differ from the trainer's by \d"):
+        inputs_of(trainer)
+    trainer.online.rollouts.most_gap = 20.0
+    assert inputs_of(trainer)
 
 
 @pytest.mark.parametrize(
