@@ -37,8 +37,8 @@ TRAINED: dict[str, tuple[str, ...]] = {
         *("stage=dpo", f"rows=[{STUDY / 'pairs' / ROWS}]", "stage.learning_rate=1e-4", "stage.batch_size=32"),
         *("stage.epochs=2", "stage.added_losses=[sft]", "stage.added_weights=[1.0]"),
     ),
-    "grpo": ("experiment=function_call_rl", "stage=grpo", "stage.steps=25"),
-    "ppo": ("experiment=function_call_rl", "stage=ppo", "stage.steps=25"),
+    "grpo": ("experiment=function_call_rl", "stage=grpo", "stage.steps=16"),
+    "ppo": ("experiment=function_call_rl", "stage=ppo", "stage.steps=16"),
 }
 
 

@@ -11,6 +11,7 @@ sequence is played in a child process, which begins with untouched records.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
@@ -41,7 +42,7 @@ class Side:
             self.user = TelecomUserTools()
             self.user.initialize()
             self._environment = Environment(self.user, self.agent)
-        self._published = self._tables()
+        self._published = copy.deepcopy(self._tables())
 
     def played(self, sequence: dict[str, Any]) -> dict[str, Any]:
         """What comes of a sequence."""
@@ -65,16 +66,21 @@ class Side:
         return True
 
     def _tables(self) -> dict[str, dict[str, Any]]:
-        found = self.agent.db.model_dump(mode="json", by_alias=True)
+        """Its records by id, by name of table, as the objects they are."""
+        found = {name: getattr(self.agent.db, name) for name in type(self.agent.db).model_fields}
         return {
-            name: {record[IDS[name]]: record for record in table} if isinstance(table, list) else table
+            name: {getattr(record, IDS[name]): record for record in table} if isinstance(table, list) else table
             for name, table in found.items()
             if isinstance(table, list | dict)
         }
 
     def _changes(self) -> dict[str, dict[str, Any]]:
         return {
-            name: {key: record for key, record in table.items() if self._published[name].get(key) != record}
+            name: {
+                key: record.model_dump(mode="json", by_alias=True)
+                for key, record in table.items()
+                if self._published[name].get(key) != record
+            }
             for name, table in self._tables().items()
         }
 

@@ -1,10 +1,10 @@
 """Do our tools do to τ²-bench's records what another implementation's do?
 
     python -m venv .venv-tau2 && .venv-tau2/bin/pip install inspect_evals==0.26.0
-    python experiments/tau2_reference.py --root FOLDER --peer .venv-tau2/bin/python [--perturbed 1000] [--seed 0]
+    python experiments/tau2_reference.py --root FOLDER --peer .venv-tau2/bin/python [--tasks base] [--perturbed 1000]
 
 FOLDER is the benchmark's folder of domains. The other implementation is the port in `inspect_evals`, whose
-databases are the same. Sequences: the reference actions of every task, and perturbed ones: calls dropped, repeated,
+databases are the same. Sequences: the tasks' reference actions, and perturbed ones: calls dropped, repeated,
 shuffled, with arguments of other tasks, and other tasks' calls thrown in. Compared are which calls are carried out, the
 records that differ at the end, the tasks' own checks, and the outcome: whether the records are those that the task's
 reference leaves, each side by its own tools. A phone's tools that refuse with a message on the other side do not count
@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--peer", type=Path, required=True, help="python of an environment with inspect_evals")
+    parser.add_argument("--tasks", default="base", help="set of tasks: base, train, test")
     parser.add_argument("--perturbed", type=int, default=1000, help="perturbed sequences per domain")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -80,7 +81,8 @@ def main() -> None:
     ):
         table.add_column(column, justify="left" if column in ("domain", "sequences") else "right")
     for domain in ("retail", "airline", "telecom"):
-        tasks = read_suite(given.root / domain, ()).tasks
+        suite = read_suite(given.root / domain, ())
+        tasks = [task for task in suite.tasks if task.id in suite.sets[given.tasks]]
         sequences = [*map(reference, tasks), *perturbed(tasks, given.perturbed, random.Random(given.seed))]
         databases = read_databases(given.root / domain)
         ours = [played(domain, databases, each) for each in sequences]

@@ -14,10 +14,9 @@ from agentbench.config.entry import RolloutConfig
 from agentbench.config.model import Dtype, HfModel, OpenAIModel, TinyModel
 from agentbench.config.template import TemplateKind
 from agentbench.errors import ConfigError, PreflightError
-from agentbench.llm import Llm, grammar
+from agentbench.llm import Llm
 from agentbench.llm.breaker import Breaker
 from agentbench.llm.fleet import Fleet
-from agentbench.llm.grammar import Guides
 from agentbench.llm.keys import read_key
 from agentbench.llm.served import DecodedLlm
 from agentbench.policies.chat import AGENT_PROMPT, CALLS_PROMPT, CODER_PROMPT, SERVICE_PROMPT
@@ -70,6 +69,7 @@ def model(config: RolloutConfig, found: tuple[World, ...], report: Report) -> Mo
 def _in_process(hf: HfModel, config: RolloutConfig, report: Report | None = None) -> Model:
     import torch
 
+    from agentbench.llm.grammar import Guides
     from agentbench.llm.hf import HfLlm
     from agentbench.llm.hf_load import load_hf
 
@@ -105,7 +105,11 @@ def _refuse_unguided(agent: AgentConfig) -> None:
     Raises:
         PreflightError: the engine for it is not installed.
     """
-    if isinstance(agent, PlannerAgent) and agent.guided and not grammar.is_installed():
+    if not isinstance(agent, PlannerAgent) or not agent.guided:
+        return
+    from agentbench.llm import grammar
+
+    if not grammar.is_installed():
         raise PreflightError("agent.guided=true needs llguidance, which is not installed", grammar.INSTALL)
 
 

@@ -15,7 +15,6 @@ import orjson
 
 from agentbench.app.children import end_with_parent
 from agentbench.build import Report
-from agentbench.build.fields.function_call import content_hash
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.env import EnvConfig, M3Env
 from agentbench.config.env_appworld import AppWorldEnv
@@ -26,9 +25,7 @@ from agentbench.config.retriever import RetrieverConfig
 from agentbench.config.stage import SftStage
 from agentbench.config.tasks import Split
 from agentbench.errors import PreflightError
-from agentbench.tasks.appworld import DATASETS, read_appworld
 from agentbench.worlds.manifest import World
-from agentbench.worlds.templated import SHIPPED
 
 STUDENT_GENERATION = 3
 """Counts changes of the making that no configuration shows, its copying lesson for one; old students are not reused."""
@@ -116,6 +113,8 @@ def _of_worlds(env: M3Env, retriever: RetrieverConfig, found: tuple[World, ...])
 
 
 def _of_questions(env: FunctionCallEnv, cache_dir: Path) -> Lessons:
+    from agentbench.build.fields.function_call import content_hash
+
     learnt = ["function_call", content_hash(env, cache_dir), env.split_seed, env.train_share, env.tools_shown]
     overrides = [
         "env=function_call",
@@ -128,6 +127,8 @@ def _of_questions(env: FunctionCallEnv, cache_dir: Path) -> Lessons:
 
 
 def _of_requests(env: PlaygroundEnv) -> Lessons:
+    from agentbench.worlds.templated import SHIPPED
+
     path = env.requests or SHIPPED
     learnt = ["playground", dataclasses.asdict(env)["tools"], path.read_text(encoding="utf-8")]
     overrides = ["env=playground", *([f"env.requests='{path}'"] if env.requests else [])]
@@ -138,6 +139,8 @@ def _of_requests(env: PlaygroundEnv) -> Lessons:
 
 def _of_code(env: AppWorldEnv) -> Lessons:
     """The training tasks' gold code, whatever list is played."""
+    from agentbench.tasks.appworld import DATASETS, read_appworld
+
     tasks = read_appworld(env.root, DATASETS[Split.TRAIN], env.difficulty)
     content = hashlib.sha256(orjson.dumps([task.turns for task in tasks])).hexdigest()
     difficulty = "null" if env.difficulty is None else env.difficulty

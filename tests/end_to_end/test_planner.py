@@ -177,7 +177,7 @@ def test_an_untrained_model_plays_with_simulated_tools_and_learns_from_its_own_t
         *endpoint("env.simulator", big),
         "env.simulator.no_answer=0.3",
     ]
-    done = run("rollout", *judged(big, requests), *small(untrained), *simulated, "env.horizon=3", "tasks.limit=6")
+    done = run("rollout", *judged(big, requests), *small(untrained), *simulated, "tasks.limit=6")
     assert done.code == 0, done.err
     played = only("outputs/rollout/*/trajectories.jsonl", tmp_path)
     steps = [step for each in read_trajectories(played) for step in each.history.steps]

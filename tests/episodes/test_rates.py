@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentbench.episodes.rates import rate, wilson
+from agentbench.episodes.rates import families_solved, rate, wilson
 
 
 def test_the_interval_of_8_in_10_is_the_one_worked_out_by_hand() -> None:
@@ -25,3 +25,14 @@ def test_no_episodes_have_no_rate_and_say_nothing() -> None:
 
 def test_a_rate_is_count_over_n() -> None:
     assert rate(1, 4).rate == 0.25
+
+
+def test_a_family_is_solved_where_all_its_tasks_are() -> None:
+    episodes = [("a", 0, True), ("a", 0, True), ("b", 0, True), ("b", 0, False), ("", 0, True)]
+    found = families_solved(episodes)
+    assert (found.count, found.n) == (1, 2)
+
+
+def test_each_sample_of_a_family_counts_by_itself() -> None:
+    found = families_solved([("a", 0, True), ("a", 0, False), ("a", 1, True), ("a", 1, True)])
+    assert (found.count, found.n) == (1, 2)

@@ -51,8 +51,9 @@ def test_faults_come_as_often_as_they_are_ordered() -> None:
     def reply(request: Request) -> str:
         return result("part" if PARTIAL in request.prompt.messages[0]["content"] else "whole")
 
-    simulated = tool(ScriptedLlm(reply), faults=Faults(no_answer=0.2, partial_answer=0.3))
-    counts = Counter(call(simulated, f"query {number}")["result"] for number in range(1000))
+    faults = Faults(no_answer=0.2, partial_answer=0.3)
+    tools = [tool(ScriptedLlm(reply), Stage("?", f"t{number}", 0), faults) for number in range(1000)]
+    counts = Counter(call(each)["result"] for each in tools)
     # Binomial with n = 1000: standard deviations of 12.6, 14.5 and 15.8; four of them on either side
     assert abs(counts[None] - 200) < 51 and abs(counts["part"] - 300) < 58 and abs(counts["whole"] - 500) < 64
 
