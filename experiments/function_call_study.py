@@ -31,14 +31,16 @@ CANDIDATE_TASKS, CANDIDATES = 600, 4
 ENV = ("env=function_call",)
 STUDENT = ("model=hf", f"model.path={STUDY / 'base' / 'model'}", "template=tiny", "agent.max_tokens=80")
 """The weak student as weights like any others."""
+EAGER = ("stage.steps=25", "stage.tasks_per_step=16", "stage.temperature=1.0", "stage.learning_rate=5e-4")
+"""A higher learning rate than the experiment's own, which the study found to be too high."""
 TRAINED: dict[str, tuple[str, ...]] = {
     "lora": ("stage=sft", "lora=lora", f"trajectories=[{STUDY / 'gold' / TRAJECTORIES}]"),
     "dpo": (
         *("stage=dpo", f"rows=[{STUDY / 'pairs' / ROWS}]", "stage.learning_rate=1e-4", "stage.batch_size=32"),
         *("stage.epochs=2", "stage.added_losses=[sft]", "stage.added_weights=[1.0]"),
     ),
-    "grpo": ("experiment=function_call_rl", "stage=grpo", "stage.steps=16"),
-    "ppo": ("experiment=function_call_rl", "stage=ppo", "stage.steps=16"),
+    "grpo": ("experiment=function_call_rl", "stage=grpo", *EAGER),
+    "ppo": ("experiment=function_call_rl", "stage=ppo", *EAGER),
 }
 
 
