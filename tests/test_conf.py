@@ -33,17 +33,10 @@ def endpoint(actor: str) -> list[str]:
     return [f"{actor}.endpoint.base_url=http://127.0.0.1:1/v1", f"{actor}.endpoint.name=some"]
 
 
-GIVEN = ["model=hf", "model.path=somewhere", "rows=[some.jsonl]"]
-"""A model with weights and rows to train it on."""
-
 CODERS = ("qwen25", "deepseek_coder", "starcoder2")
 CODE_MODELS = ("qwen25_coder_3b", "deepseek_coder_1b", "starcoder2_3b")
 
 REQUIRED = {
-    **{("stage", stage): GIVEN for stage in ("dpo", "kto", "orpo")},
-    **{("lora", kind): GIVEN for kind in ("lora", "qlora")},
-    **{("launcher", kind): GIVEN for kind in ("accelerate", "deepspeed_zero2", "deepspeed_zero3", "fsdp")},
-    **{("sweep", name): GIVEN for name in ("lora_rank", "dpo_beta")},
     ("model", "hf"): ["model.path=somewhere"],
     ("model", "openai"): ["model.base_url=http://127.0.0.1:1/v1", "model.name=some"],
     ("source", "sqlite"): ["database=some.sqlite"],
@@ -97,8 +90,9 @@ INPUTS = {"build_prefs": [TRAJECTORIES, "tokenizer=somewhere"]}
 WITHOUT_TOKENS = {
     ("build_prefs", "template", "teacher"): [TRAJECTORIES],
     ("build_prefs", "agent", "planner"): [TRAJECTORIES, "tokenizer=somewhere", "prefs=sft"],
+    ("train", "serve", "vllm"): ["stage=grpo", "lora=lora", *GIVEN],
 }
-"""Options that rule out one of these inputs, or need another."""
+"""Options that rule out one of these inputs, or need another; of one entry point alone."""
 
 PLAYED = {"rollout", "eval"}
 APPWORLD = ("appworld_grpo", "appworld_sft", "appworld_sft_lora", "appworld_sft_qlora")

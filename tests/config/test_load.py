@@ -17,9 +17,10 @@ CHAT = {"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "name": "m"}
 
 def rollout(**changes: Any) -> dict[str, Any]:
     """The smallest right configuration of a rollout, with changes."""
-    parts = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "agent": {}, "retriever": {"kind": "bm25"}}
-    if isinstance(changes.get("env", {}), dict):
-        changes["env"] = {"kind": "m3", **changes.get("env", {})}
+    parts = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "retriever": {"kind": "bm25"}}
+    for part, kind in (("env", "m3"), ("agent", "chat")):
+        if isinstance(changes.get(part, {}), dict):
+            changes[part] = {"kind": kind, **changes.get(part, {})}
     return {**parts, "expert_mode": {"kind": "none"}, "tasks": {}, "rewards": {}, "cache_dir": "cache", **changes}
 
 
@@ -41,8 +42,8 @@ def test_every_problem_is_told_at_once() -> None:
     assert found == (
         "seed: must be a valid integer, got 'x'",
         "agent.temprature: unknown key, did you mean 'agent.temperature'?",
-        "env.tools: 'rset' is none of rest, slot_filling, selection, did you mean 'rest'?",
         "env.horizon: must be greater than or equal to 1, got 0",
+        "env.tools: 'rset' is none of rest, slot_filling, selection, did you mean 'rest'?",
         "horizon: unknown key, did you mean 'env.horizon'?",
     )
 
@@ -157,7 +158,10 @@ def test_words_that_only_resemble_secrets_are_no_secrets() -> None:
 def test_schemas_are_told_apart() -> None:
     retriever = {"kind": "bm25"}
     assert (
-        load({"env": {"kind": "m3"}, "retriever": retriever, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig).seed == 0
+        load(
+            {"env": {"kind": "m3"}, "retriever": retriever, "rewards": {}, "tasks": {}, "cache_dir": "c"}, DoctorConfig
+        ).seed
+        == 0
     )
     assert problems(DoctorConfig)[0] == "expert_mode: unknown key"
 

@@ -58,7 +58,7 @@ def test_other_horizons_worlds_judges_and_tasks_are_refused_by_their_keys(tmp_pa
         compare([first, second], ())
     assert [line.split(":")[0] for line in caught.value.problems] == ["env.horizon", "env.worlds", "tasks"]
     assert "env.horizon: 20 in a, 5 in b – not comparable" in caught.value.problems
-    assert "allow=[env.worlds,env.horizon,tasks]" in caught.value.next_step
+    assert "allow=[env.horizon,env.worlds,tasks]" in caught.value.next_step
 
 
 def test_what_differs_on_purpose_may(tmp_path: Path) -> None:
