@@ -31,7 +31,7 @@ def task_file(folder: Path) -> Path:
 
 def config_of(size: Size, model: str, folder: Path, *, tree: bool = False) -> Any:
     """Our training's configuration; only its stage, tasks and model are not the defaults of `agentbench.train`."""
-    from agentbench.config.agent import AgentConfig
+    from agentbench.config.agent import ChatAgent
     from agentbench.config.entry import TrainConfig
     from agentbench.config.env import M3Env
     from agentbench.config.model import HfModel, TinyModel
@@ -48,7 +48,7 @@ def config_of(size: Size, model: str, folder: Path, *, tree: bool = False) -> An
         trainer=TrainerConfig(micro_batch=None if tree else size.micro_batch, checkpoint_every=None, cpu=True),
         model=HfModel(path=model, max_batch=TinyModel().max_batch),
         template=TemplateConfig(kind=TemplateKind.TINY),
-        agent=AgentConfig(max_tokens=size.max_tokens),
+        agent=ChatAgent(max_tokens=size.max_tokens),
         env=M3Env(horizon=size.horizon),
         retriever=Bm25Retriever(),
         rewards=RewardsConfig(),
