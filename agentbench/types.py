@@ -1,8 +1,7 @@
 """The records every other file speaks about: what is asked, what is done, what came of it.
 
-All are frozen and made of the standard library only. Anything that can be derived is a property and is
-never stored. A trajectory is self-contained: scoring, data building and reports read it from disk and
-never need the environment again.
+All are frozen and made of the standard library only. What can be derived is a property, never stored. A trajectory is
+self-contained: scoring, data building and reports read it from disk and never need the environment again.
 """
 
 from __future__ import annotations
@@ -193,10 +192,6 @@ class Usage:
     cached_tokens: int = 0
 
 
-OWN_ROLES = frozenset({"agent", "planner", "caller", "perception"})
-"""Roles in which the agent under study speaks."""
-
-
 @record
 class Generation:
     """One answer of a model, with the exact tokens where the model server gives them.
@@ -216,8 +211,7 @@ class Generation:
     seconds: float = 0.0
     """Wall time from request to answer, all waiting included."""
     queue_seconds: float = 0.0
-    """Of these, the time before the attempt that was answered: for a free slot, between attempts, for a server that
-    was down."""
+    """Of these, before the attempt that was answered: for a free slot, between attempts, for a server that was down."""
     faults: tuple[str, ...] = ()
     """What went wrong with the attempts before it, in order: `rate_limited`, `server_error`, `timeout`, `cut`,
     `unreachable`, `garbage`."""
@@ -252,8 +246,7 @@ class Decision:
     reason: str = ""
     """Why the expert stepped in; empty where it did not."""
     note: str = ""
-    """What whoever decided about that saw, in words, whether the expert stepped in or not; empty where nothing was
-    said."""
+    """What whoever decided about that saw, in words, whether the expert stepped in or not."""
 
 
 class StepCategory(StrEnum):
@@ -271,7 +264,7 @@ class StepCategory(StrEnum):
     TOOL_ERROR = "tool_error"
     MALFORMED = "malformed"
     UNJUDGED_FINAL = "unjudged_final"
-    """An answer where the task holds no right one to compare with: what the environment says at the end counts."""
+    """An answer where the task holds no right one: what the environment says at the end counts."""
 
 
 class EndReason(StrEnum):
@@ -332,8 +325,7 @@ class Branch:
     end: EndReason
     scores: tuple[Score, ...] = ()
     seed: int = 0
-    """The agent's seed on this way, in place of its episode's; a decision that was there already was drawn with that of
-    the path it leaves."""
+    """The agent's seed on this way; a decision that was there already was drawn with that of the path it leaves."""
     reason: str = ""
     """Why it was followed: `divergence`, `low_confidence`, `random`."""
     error: str = ""

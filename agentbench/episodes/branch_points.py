@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from agentbench.config.branching import BranchesConfig, Branching, Confidence
 from agentbench.episodes.tally import differ
-from agentbench.types import OWN_ROLES, Action, Actor, Decision, Generation, History, ToolSpec, Usage
+from agentbench.policies import OWN_ROLES
+from agentbench.types import Action, Actor, Decision, Generation, History, ToolSpec, Usage
 
 
 def branch_seed(seed: int, step: int, number: int) -> int:

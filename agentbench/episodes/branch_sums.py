@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentbench.types import OWN_ROLES, Branch, EndReason, Generation, Step, Trajectory, Usage, record
+from agentbench.policies import OWN_ROLES
+from agentbench.types import Branch, EndReason, Generation, Step, Trajectory, Usage, record
 
 
 @record

@@ -33,9 +33,8 @@ from agentbench.episodes.run_episode import (
     run_episode,
 )
 from agentbench.errors import ReplayError, ServerDownError
-from agentbench.policies import Policy
+from agentbench.policies import OWN_ROLES, Policy
 from agentbench.types import (
-    OWN_ROLES,
     Action,
     Branch,
     Decision,

@@ -6,6 +6,9 @@ from typing import Protocol
 
 from agentbench.types import Decision, History
 
+OWN_ROLES = frozenset({"agent", "planner", "caller", "perception"})
+"""Roles in which the agent under study speaks (`Generation.role`)."""
+
 
 class Policy(Protocol):
     """One actor in one episode."""

@@ -11,9 +11,10 @@ from agentbench.config.model import Price
 from agentbench.episodes.failures import kind
 from agentbench.episodes.summary import cost
 from agentbench.episodes.tally import generations
+from agentbench.policies import OWN_ROLES
 from agentbench.scoring.adherence import breaks_rule
 from agentbench.scoring.answers import is_secret
-from agentbench.types import OWN_ROLES, AnswerType, Final, Step, StepCategory, Task, Trajectory, record
+from agentbench.types import AnswerType, Final, Step, StepCategory, Task, Trajectory, record
 
 UNSCORED = "unscored"
 """The failure of an episode that came to its end and whose answer nobody could score."""
