@@ -16,7 +16,7 @@ extra   = $(shell $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vllm vllm-cpu bfcl appworld test test-slow test-vllm test-appworld check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning
+.PHONY: help setup demo vllm vllm-cpu bfcl appworld test test-slow test-vllm test-appworld check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning study-rl study-intervention
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -120,6 +120,13 @@ bench-train-gpu: setup  ## The same on a GPU, at the shape of a model of 4 billi
 bench-rl: export HF_HUB_OFFLINE = 1
 bench-rl: setup  ## Compare a GRPO step with TRL's own environment loop, one thread
 	@$(PY) experiments/bench_rl.py
+
+study-rl study-intervention: export HF_HUB_OFFLINE = 1
+study-rl: setup  ## Does reinforcement in the environment improve the student? After study-learning; CPU-hours
+	@$(PY) experiments/rl_study.py
+
+study-intervention: setup  ## What is an expert's step worth? After study-learning; CPU-hours
+	@$(PY) experiments/intervention_study.py
 
 study-learning: export HF_HUB_OFFLINE = 1
 study-learning: setup  ## Does expert intervention data improve the agent? Some CPU-hours

@@ -59,8 +59,8 @@ def test_a_run_and_a_sweep_have_folders_of_their_own() -> None:
 def test_options_of_the_user_s_own_folder_can_be_chosen(tmp_path: Path) -> None:
     folder = tmp_path / "it's mine" / "agent"
     folder.mkdir(parents=True)
-    (folder / "brief.yaml").write_text("max_tokens: 7\n")
-    (folder / "broken.yaml").write_text("max_tokens: [7\n")
+    (folder / "brief.yaml").write_text("kind: chat\nmax_tokens: 7\n")
+    (folder / "broken.yaml").write_text("kind: chat\nmax_tokens: [7\n")
     config_dir = ("--config-dir", str(folder.parent))
     assert plan(*config_dir, "agent=brief").config.agent.max_tokens == 7
     assert problems(*config_dir, "agent=broken")[0].startswith("agent=broken: while parsing a flow sequence")

@@ -29,7 +29,7 @@ def earlier(tmp_path: Path) -> Path:
     """The folder of a run of `config`."""
     saved = tmp_path / ".hydra" / "config.yaml"
     saved.parent.mkdir()
-    parts = {name: {} for name in ("agent", "tasks", "rewards")}
+    parts: dict[str, Any] = {"agent": {"kind": "chat"}, "tasks": {}, "rewards": {}}
     parts |= {"env": {"kind": "m3"}, "retriever": {"kind": "bm25"}}
     kinds = {"model": {"kind": "tiny"}, "template": {"kind": "tiny"}, "expert_mode": {"kind": "random"}}
     saved.write_text(json.dumps({**parts, **kinds, "cache_dir": "outputs/cache"}))

@@ -100,12 +100,19 @@ def test_episodes_are_spread_evenly_and_stay_where_they_are() -> None:
 
 def test_a_server_that_is_killed_loses_no_request() -> None:
     said: list[str] = []
+    begun: list[int] = []
 
-    with servers("ABC") as started:
+    async def whole(fleet: Fleet, episode: int) -> list[Generation]:
+        first = await play(fleet, episode, 1)
+        begun.append(episode)
+        return [*first, *await play(fleet, episode, 39)]
+
+    with servers("ABC", 0.02) as started:
 
         async def do(fleet: Fleet) -> list[list[Generation]]:
-            playing = asyncio.gather(*(play(fleet, episode, 40) for episode in range(12)))
-            await asyncio.sleep(0.1)
+            playing = asyncio.gather(*(whole(fleet, episode) for episode in range(12)))
+            while len(begun) < 12:
+                await asyncio.sleep(0.005)
             await asyncio.to_thread(started[0].kill)
             played = await playing
             await play(fleet, 12)  # begins at the one with nothing to do, which by now somebody has to find gone
