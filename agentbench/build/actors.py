@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentbench.build.models import instructions
-from agentbench.config.agent import EndpointCaller, EndpointPerceiver, PairAgent, PlannerAgent
+from agentbench.config.agent import EndpointModel, PairAgent, PlannerAgent
 from agentbench.config.env_assistant import SimulatorConfig
 from agentbench.config.env_tau2 import LlmUser
 from agentbench.config.llm_actors import Endpoint, LlmExpert, LlmJudge, LlmOverseer
@@ -88,7 +88,7 @@ def llm_callers(agent: PlannerAgent, cache_dir: Path) -> dict[str, Actor]:
         name: _actor("caller", endpoint, text, cache_dir, f"agent.specialists.{name}")
         for name, endpoint in agent.specialists.items()
     }
-    if isinstance(agent.caller, EndpointCaller):
+    if isinstance(agent.caller, EndpointModel):
         found[""] = _actor("caller", agent.caller.endpoint, text, cache_dir, "agent.caller.endpoint")
     return found
 
@@ -108,7 +108,7 @@ def llm_perceiver(agent: PairAgent, cache_dir: Path) -> Actor | None:
     Raises:
         PreflightError: the file with the instructions cannot be read.
     """
-    if not isinstance(agent.perceiver, EndpointPerceiver):
+    if not isinstance(agent.perceiver, EndpointModel):
         return None
     text = perceiver_instructions(agent)
     return _actor(PERCEPTION, agent.perceiver.endpoint, text, cache_dir, "agent.perceiver.endpoint")

@@ -70,21 +70,22 @@ class ChatAgent(SampledAgent):
 
 
 @schema
-class SameCaller:
-    """The agent's own model writes the arguments too, by instructions of its own."""
+class SameModel:
+    """The agent's own model, by instructions of its own."""
 
     kind: Literal["same"] = "same"
 
 
 @schema
-class EndpointCaller:
-    """Another model writes the arguments."""
+class EndpointModel:
+    """Another model."""
 
     kind: Literal["endpoint"] = "endpoint"
     endpoint: Endpoint
 
 
-CallerConfig = Annotated[SameCaller | EndpointCaller, Field(discriminator="kind")]
+SecondModel = Annotated[SameModel | EndpointModel, Field(discriminator="kind")]
+"""Who speaks in an agent's second role: who writes arguments for a planner, or who looks for a decider."""
 
 
 @schema
@@ -102,7 +103,7 @@ class PlannerAgent(SampledAgent):
     """Longest task of a plan, in characters."""
     argument_chars: Annotated[int, Field(ge=20, le=100_000)] = 2000
     """Longest text among arguments, in characters, where the tool's own schema names no limit."""
-    caller: CallerConfig = SameCaller()
+    caller: SecondModel = SameModel()
     specialists: dict[str, Endpoint] = field(default_factory=dict)
     """Models that write the arguments of one tool each, by name of the tool; the caller writes all others."""
     direct: tuple[str, ...] = ()
@@ -132,30 +133,12 @@ class CoderAgent(SampledAgent):
 
 
 @schema
-class SamePerceiver:
-    """The agent's own model says what there is to see, by instructions of its own."""
-
-    kind: Literal["same"] = "same"
-
-
-@schema
-class EndpointPerceiver:
-    """Another model says it."""
-
-    kind: Literal["endpoint"] = "endpoint"
-    endpoint: Endpoint
-
-
-PerceiverConfig = Annotated[SamePerceiver | EndpointPerceiver, Field(discriminator="kind")]
-
-
-@schema
 class PairAgent(SampledAgent):
     """Two completions per step: perception, a critic that says in words what the latest result shows and what is still
     open, then decision, a coder who acts and sees all that was said."""
 
     kind: Literal["pair"] = "pair"
-    perceiver: PerceiverConfig = SamePerceiver()
+    perceiver: SecondModel = SameModel()
     perceiver_prompt: Path | None = None
     """Text file with the critic's instructions. Off: those that ship beside the policy."""
     perceiver_tokens: Annotated[int, Field(ge=1)] = 200

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentbench.config.agent import AgentConfig, ChatAgent, EndpointCaller, PlannerAgent
+from agentbench.config.agent import AgentConfig, ChatAgent, EndpointModel, PlannerAgent
 from agentbench.config.audit import AuditedModelConfig, NoModel, TokensConfig
 from agentbench.config.cluster import PlayLauncher
 from agentbench.config.env import EnvConfig, M3Env
@@ -122,7 +122,7 @@ class RolloutConfig:
     @property
     def _caller_price(self) -> dict[str, Price]:
         """What another model that writes arguments costs; specialists are taken to cost the same."""
-        if isinstance(self.agent, PlannerAgent) and isinstance(self.agent.caller, EndpointCaller):
+        if isinstance(self.agent, PlannerAgent) and isinstance(self.agent.caller, EndpointModel):
             return {"caller": self.agent.caller.endpoint.price}
         return {}
 

@@ -6,7 +6,7 @@ import pytest
 
 from agentbench.app.check import check
 from agentbench.app.command_line import read_command_line
-from agentbench.config.agent import EndpointCaller, PlannerAgent
+from agentbench.config.agent import EndpointModel, PlannerAgent
 from agentbench.config.entry import BuildPrefsConfig, DoctorConfig, RolloutConfig, TrainConfig
 from agentbench.config.env_assistant import AssistantEnv
 from agentbench.config.model import Price
@@ -67,7 +67,7 @@ def test_a_direct_tool_has_no_specialist() -> None:
 def test_another_caller_has_its_own_price() -> None:
     caller = ("agent.caller.kind=endpoint", f"agent.caller.{SERVER}", "agent.caller.endpoint.name=some")
     config = loaded("agent=planner", *caller, "agent.caller.endpoint.price.prompt=2")
-    assert isinstance(config.agent, PlannerAgent) and isinstance(config.agent.caller, EndpointCaller)
+    assert isinstance(config.agent, PlannerAgent) and isinstance(config.agent.caller, EndpointModel)
     assert config.prices["caller"] == Price(prompt=2)
 
 
