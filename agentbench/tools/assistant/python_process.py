@@ -81,35 +81,24 @@ class RunPython:
 
     async def _run(self, code: str, folder: str) -> _Ended | None:
         """How the program ended; `None` if it did not in time. All its processes are gone afterwards."""
-        process = await asyncio.create_subprocess_exec(
+        transport, program = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Program(self._limits.output_chars),
             *(sys.executable, "-I", "-S", "-X", "utf8", str(_SANDBOX)),
             cwd=folder,
             env={"PATH": os.defpath, "HOME": folder, "TMPDIR": folder},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._watched(process, code)
+                program.tell(f"{self._told()}\n{code}".encode("utf-8", "replace"))
+                await program.ended
         except TimeoutError:
             return None
         finally:
-            _end(process)
-            await process.wait()
-
-    async def _watched(self, process: asyncio.subprocess.Process, code: str) -> _Ended:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write(f"{self._told()}\n{code}".encode("utf-8", "replace"))
-        process.stdin.close()
-        most = self._limits.output_chars
-        (output, too_much), (errors, _) = await asyncio.gather(
-            _read(process, process.stdout, most), _read(process, process.stderr, most)
-        )
-        return _Ended(await process.wait(), output, errors, too_much)
+            _end(transport)
+            transport.close()
+            await program.exited.wait()
+        return _Ended(transport.get_returncode() or 0, *program.said(), program.too_much)
 
     def _told(self) -> str:
         limits = self._limits
@@ -119,18 +108,52 @@ class RunPython:
         )
 
 
-async def _read(process: asyncio.subprocess.Process, stream: asyncio.StreamReader, most: int) -> tuple[str, bool]:
-    """What a stream holds, and whether that is more than `most` bytes; then the process is ended."""
-    said = b""
-    while part := await stream.read(2**16):
-        said += part
-        if len(said) > most:
-            _end(process)
-            return said[:most].decode("utf-8", "replace"), True
-    return said.decode("utf-8", "replace"), False
+class _Program(asyncio.SubprocessProtocol):
+    """Holds what a process says, which is ended where that is too much."""
+
+    def __init__(self, most: int) -> None:
+        self.ended = asyncio.get_running_loop().create_future()
+        """Done as soon as the process has exited and all its output is read, or when it was ended."""
+        self.exited = asyncio.Event()
+        self.too_much = False
+        self._most = most
+        self._said = {1: bytearray(), 2: bytearray()}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def tell(self, said: bytes) -> None:
+        """Writes the whole of the standard input."""
+        pipe = self._transport.get_pipe_transport(0)
+        assert isinstance(pipe, asyncio.WriteTransport)
+        pipe.write(said)
+        pipe.close()
+
+    def said(self) -> tuple[str, str]:
+        """Standard output and errors, each as far as it may go."""
+        output, errors = (bytes(said[: self._most]).decode("utf-8", "replace") for said in self._said.values())
+        return output, errors
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        said = self._said[fd]
+        said += data
+        if len(said) > self._most:
+            self.too_much = True
+            self._is_over()
+
+    def process_exited(self) -> None:
+        self.exited.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over()
+
+    def _is_over(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
+def _end(transport: asyncio.SubprocessTransport) -> None:
     """Kills a process with its group; with namespaces of processes, that is all it has started."""
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    if transport.get_returncode() is None:
+        os.killpg(transport.get_pid(), signal.SIGKILL)
