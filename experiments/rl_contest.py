@@ -83,10 +83,11 @@ def _train_ours(config: Any, folder: Path, meter: Meter) -> None:
     from agentbench.training.job import TrainJob
     from agentbench.training.rl.online import reward_weights
     from agentbench.training.rl.playing import Online
+    from agentbench.training.rl.ranks import ALONE
     from agentbench.training.rl.stages import online_trainer
 
     folder.mkdir()
-    with opened_rollouts(config, folder, config.model, print) as rollouts:
+    with opened_rollouts(config, folder, ALONE, print) as rollouts:
         online = Online(rollouts, reward_weights(config.rewards, config.stage))
         trainer = online_trainer(TrainJob(config, folder), online, [meter.callback()])
         trainer.remove_callback(PrinterCallback)

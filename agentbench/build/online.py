@@ -16,11 +16,13 @@ from agentbench.app.lock import locked
 from agentbench.build import Report, runs, trained, training
 from agentbench.build.agent import Agent
 from agentbench.build.cast import Cast
-from agentbench.build.engines import engine, token_template
+from agentbench.build.engines import Engine, engine, token_template
 from agentbench.build.models import Model
 from agentbench.build.runs import Rollout
 from agentbench.config.entry import RolloutConfig, TrainConfig
+from agentbench.config.launcher import SingleLauncher
 from agentbench.config.model import HfModel, TinyModel
+from agentbench.config.serve import VllmServe
 from agentbench.config.stage_rl import OnlineStage
 from agentbench.config.tasks import Split
 from agentbench.episodes.encoding import expanded
@@ -33,10 +35,14 @@ from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.types import EndReason, Generation, Task, Trajectory
 
 if TYPE_CHECKING:
-    from agentbench.training.job import Trained
+    from agentbench.training.job import Trained, TrainJob
+    from agentbench.training.progress import Report as Progress
+    from agentbench.training.rl.ranks import Ranks
     from agentbench.training.rl.rollouts import HeldOut, Played
     from agentbench.training.weights import TrainedModel
 
+RANK = "agentbench.build.rank"
+"""The module that each process of a training on several runs."""
 ROLLOUTS = "rollouts"
 """Folder of the episodes that were trained on, in a run's folder."""
 
@@ -50,23 +56,37 @@ def train_playing(config: TrainConfig, folder: Path, report: Report) -> Trained:
         Interrupted: SIGINT or SIGTERM while episodes are played.
     """
     from agentbench.training.job import TrainJob
+    from agentbench.training.launch import launch
     from agentbench.training.progress import showing
-    from agentbench.training.rl.online import train_online
 
     with locked(folder):
-        job = TrainJob(dataclasses.replace(config, model=training.weights(config, report)), folder)
+        job = TrainJob(as_weights(config, training.weights(config, report)), folder)
         training.check(job)
-        with (
-            opened_rollouts(config, folder, _playing(config, job.model), report) as rollouts,
-            showing(Console()) as progress,
-        ):
-            return train_online(job, rollouts, progress)
+        if not isinstance(config.launcher, SingleLauncher):
+            return launch(job, RANK)
+        with showing(Console()) as progress:
+            return train_rank(job, report, progress)
 
 
-def _playing(config: TrainConfig, model: HfModel) -> HfModel:
-    """The model as its engine is told: a tiny student answers as many requests at once as it is configured to."""
-    tiny = config.model
-    return dataclasses.replace(model, max_batch=tiny.max_batch) if isinstance(tiny, TinyModel) else model
+def train_rank(job: TrainJob, report: Report, progress: Progress, number: int = 0) -> Trained:
+    """What one of the job's processes has to do; that with number 0 writes its files.
+
+    Raises:
+        AgentbenchError: as `train_playing`.
+    """
+    from agentbench.training.rl.online import train_online
+    from agentbench.training.rl.ranks import Ranks
+
+    ranks = Ranks(number, job.processes)
+    with opened_rollouts(job.config, job.folder, ranks, report) as rollouts:
+        return train_online(job, rollouts, progress, ranks)
+
+
+def as_weights(config: TrainConfig, model: HfModel) -> TrainConfig:
+    """The same with the model as weights; what a tiny student says of itself stays true of them."""
+    if isinstance(config.model, TinyModel):
+        model = dataclasses.replace(model, max_batch=config.model.max_batch)
+    return dataclasses.replace(config, model=model, agent=trained.agent_of(config))
 
 
 class LiveLlm:
@@ -99,15 +119,23 @@ class LiveLlm:
 
 
 class OnlineRollouts:
-    """Plays a training's episodes in this process; made by `opened_rollouts`."""
+    """Plays a training's episodes; made by `opened_rollouts`.
 
-    def __init__(self, config: TrainConfig, folder: Path, model: HfModel, report: Report) -> None:
-        stage = config.stage
+    Each of several processes plays its share of the tasks with the weights that it has. A server is asked by one of
+    them for all: it has its own ways to answer many at once.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path, ranks: Ranks, report: Report) -> None:
+        stage, model = config.stage, config.model
         assert isinstance(stage, OnlineStage)
-        self._stage, self._seed, self._folder = stage, config.seed, folder
+        assert isinstance(model, HfModel)
+        self._stage, self._seed, self._folder, self._ranks = stage, config.seed, folder, ranks
         self._live = LiveLlm()
         played = played_config(config, model)
-        self._engine = engine(played, model, folder, report)
+        self._served = isinstance(config.serve, VllmServe)
+        plays = ranks.is_first or not self._served
+        self._engine = engine(played, model, folder, report) if plays else None
+        self._most_gap: float | None = None
         template = token_template(played, load_tokenizer(config.template.tokenizer or model.path))
         cast = Cast(agent=Agent(Model(self._live, template), "", None, model.path))
         self._training = _assembled(played, cast, report)
@@ -125,7 +153,8 @@ class OnlineRollouts:
         for run in (self._training, self._held_out):
             if run is not None:
                 self._runner.run(self._stack.enter_async_context(run.opened()))
-        add_inputs(self._folder, self._training.inputs)
+        if self._ranks.is_first:
+            add_inputs(self._folder, self._training.inputs)
 
     def close(self) -> None:
         """Frees worlds and servers."""
@@ -134,8 +163,11 @@ class OnlineRollouts:
 
     @property
     def most_gap(self) -> float | None:
-        """How far log-probabilities may be from the trainer's, in nats; `None`: they are the trainer's own."""
-        return self._engine.most_gap
+        """How far log-probabilities may be from the trainer's, in nats; `None`: they are the trainer's own.
+
+        Known once something was played.
+        """
+        return self._most_gap
 
     def play(self, policy: TrainedModel, step: int) -> Played:
         """The episodes of a step, written to the run's folder where they are to be kept; see `Rollouts`."""
@@ -144,8 +176,8 @@ class OnlineRollouts:
         started, stage = time.perf_counter(), self._stage
         tasks = tasks_at(step, self._training.field.tasks, stage.tasks_per_step, self._seed)
         planned = [_Planned(task, sample) for task in tasks for sample in sample_numbers(step, stage.group_size)]
-        played = self._runner.run(self._played(self._training, policy, planned))
-        if stage.keep_rollouts:
+        played = self._played(self._training, policy, planned)
+        if stage.keep_rollouts and self._ranks.is_first:
             self._keep(played)
         return Played(tuple(expanded(trajectory) for trajectory in played), time.perf_counter() - started)
 
@@ -157,27 +189,44 @@ class OnlineRollouts:
             return None
         started = time.perf_counter()
         planned = [_Planned(task, 0) for task in self._held_out.field.tasks]
-        played = self._runner.run(self._played(self._held_out, policy, planned))
+        played = self._played(self._held_out, policy, planned)
         success = sum(trajectory.success for trajectory in played) / len(played)
         return HeldOut(success, len(played), time.perf_counter() - started)
 
-    async def _played(self, run: Rollout, policy: TrainedModel, planned: Sequence[_Planned]) -> list[Trajectory]:
-        """The episodes in the order in which they were planned."""
+    def _played(self, run: Rollout, policy: TrainedModel, planned: Sequence[_Planned]) -> list[Trajectory]:
+        """The episodes in the order in which they were planned, whichever process played them."""
+        own = self._own(planned)
+        played = self._runner.run(self._playing(run, policy, self._engine, own)) if self._engine and own else []
+        gathered = self._ranks.gathered((played, self._engine and self._engine.most_gap))
+        self._most_gap = next((gap for _, gap in gathered if gap is not None), None)
+        found = {(one.task.id, one.sample): one for part, _ in gathered for one in part}
+        return [found[episode.task.id, episode.sample] for episode in planned]
+
+    def _own(self, planned: Sequence[_Planned]) -> Sequence[_Planned]:
+        """What this process plays: every episode of its tasks, as these begin alike."""
+        if self._served:
+            return planned if self._ranks.is_first else ()
+        tasks = set(self._ranks.share(list(dict.fromkeys(episode.task.id for episode in planned))))
+        return [episode for episode in planned if episode.task.id in tasks]
+
+    async def _playing(
+        self, run: Rollout, policy: TrainedModel, engine: Engine, planned: Sequence[_Planned]
+    ) -> list[Trajectory]:
+        """The episodes as they come to their ends."""
         player = Here(run.make, run.settings)
-        found: dict[tuple[str, int], Trajectory] = {}
+        played: list[Trajectory] = []
         failures = _Failures(run.settings, len(planned))
 
         async def play(episode: _Planned) -> Trajectory:
             return await player.play(episode.task, episode.sample)
 
         def keep(trajectory: Trajectory) -> None:
-            found[trajectory.task.id, trajectory.sample] = trajectory
+            played.append(trajectory)
             failures.note(trajectory)
 
-        async with self._engine.over(policy) as computing:
+        async with engine.over(policy) as computing:
             with self._live.answering(computing.llm):
                 await run_pool(planned, play, keep, run.settings.concurrency)
-        played = (found[episode.task.id, episode.sample] for episode in planned)
         return [dataclasses.replace(trajectory, weights=computing.weights) for trajectory in played]
 
     def _keep(self, played: Sequence[Trajectory]) -> None:
@@ -189,13 +238,13 @@ class OnlineRollouts:
 
 
 @contextmanager
-def opened_rollouts(config: TrainConfig, folder: Path, model: HfModel, report: Report) -> Iterator[OnlineRollouts]:
-    """Whoever plays a training's episodes, for as long as the context lasts.
+def opened_rollouts(config: TrainConfig, folder: Path, ranks: Ranks, report: Report) -> Iterator[OnlineRollouts]:
+    """Whoever plays a training's episodes, for as long as the context lasts; the model is weights.
 
     Raises:
         PreflightError, DataError: worlds, tasks or servers are missing or broken, or there are too few tasks.
     """
-    rollouts = OnlineRollouts(config, folder, model, report)
+    rollouts = OnlineRollouts(config, folder, ranks, report)
     try:
         rollouts.open()
         yield rollouts

@@ -9,7 +9,7 @@ from agentbench.config.branching import Branching
 from agentbench.config.env import EnvConfig
 from agentbench.config.expert_mode import ExpertModeConfig, GroundTruthExpert, InformedExpert, NoExpert, RandomExpert
 from agentbench.config.iteration import IterationConfig
-from agentbench.config.launcher import LauncherConfig, SingleLauncher
+from agentbench.config.launcher import AccelerateLauncher, LauncherConfig, SingleLauncher
 from agentbench.config.lora import Lora, LoraConfig, NoLora
 from agentbench.config.model import HfModel, ModelConfig
 from agentbench.config.serve import RunServe, ServeKind, VllmServe
@@ -62,15 +62,22 @@ def online_batches_divide(stage: StageConfig, launcher: LauncherConfig, trainer:
     """A rollout is one or more optimizer steps, and each of them one or more forward passes."""
     if not isinstance(stage, OnlineStage):
         return ""
-    if not isinstance(launcher, SingleLauncher):
-        return f"launcher: stage={stage.kind} plays its episodes in the process that trains; choose launcher=single"
+    if not isinstance(launcher, SingleLauncher | AccelerateLauncher):
+        problem = f"stage={stage.kind} plays with whole weights in every process"
+        return f"launcher: {problem}; choose single or accelerate, not {launcher.kind}"
+    processes = 1 if isinstance(launcher, SingleLauncher) else launcher.processes
     episodes = stage.tasks_per_step * stage.group_size
     if episodes % stage.minibatches:
         made = f"{stage.tasks_per_step} tasks × {stage.group_size} episodes"
         return f"stage.minibatches: {made} = {episodes} cannot be divided into {stage.minibatches}"
+    if stage.batch_size % processes:
+        problem = f"{stage.batch_size} episodes of an optimizer step cannot be divided among {processes} processes"
+        return f"launcher.processes: {problem}"
     micro = trainer.micro_batch
-    if micro is not None and stage.batch_size % micro:
-        return f"trainer.micro_batch: {stage.batch_size} episodes of an optimizer step cannot be divided by {micro}"
+    if micro is not None and stage.batch_size % (micro * processes):
+        among = f" × {processes} processes" if processes > 1 else ""
+        problem = f"{stage.batch_size} episodes of an optimizer step cannot be divided by {micro}{among}"
+        return f"trainer.micro_batch: {problem}"
     return ""
 
 

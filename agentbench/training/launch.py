@@ -22,7 +22,7 @@ import orjson
 
 from agentbench.app.children import end_with_parent
 from agentbench.config.launcher import DeepspeedZero2Launcher, DeepspeedZero3Launcher
-from agentbench.errors import AgentbenchError, PreflightError
+from agentbench.errors import AgentbenchError, PreflightError, RunFailed
 from agentbench.training.job import TRAINED, Trained, TrainJob
 
 JOB = "job.json"
@@ -41,11 +41,18 @@ class _Rank(NamedTuple):
     log: Path
 
 
-def launch(job: TrainJob) -> Trained:
+WORKER = "agentbench.training.worker"
+"""The module that a rank runs, where there are tables to train on."""
+
+
+def launch(job: TrainJob, worker: str = WORKER) -> Trained:
     """Trains on all ranks of the job's launcher; their output is in `rank_<n>.log`, the first one's also here.
+
+    `worker` is the module that a rank runs.
 
     Raises:
         PreflightError: a rank says that something is missing.
+        RunFailed: a rank says that too many episodes failed.
         AgentbenchError: a rank failed otherwise; the others were ended.
     """
     (job.folder / TRAINED).unlink(missing_ok=True)
@@ -54,7 +61,7 @@ def launch(job: TrainJob) -> Trained:
     try:
         port = _free_port()
         for number in range(job.processes):
-            ranks.append(_start(job, number, port))
+            ranks.append(_start(job, worker, number, port))
         _wait(ranks)
     finally:
         _end(ranks)
@@ -75,12 +82,12 @@ def rank_environment(rank: int, processes: int, port: int) -> dict[str, str]:
     }
 
 
-def _start(job: TrainJob, number: int, port: int) -> _Rank:
+def _start(job: TrainJob, worker: str, number: int, port: int) -> _Rank:
     log = job.folder / f"rank_{number}.log"
     environment = _builds(job) | dict(os.environ) | rank_environment(number, job.processes, port)
     with (job.folder / JOB).open("rb") as told, log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "agentbench.training.worker"],
+            [sys.executable, "-m", worker],
             stdin=told,
             stdout=None if number == 0 else errors,
             stderr=errors,
@@ -123,8 +130,9 @@ def _wait(ranks: Sequence[_Rank]) -> None:
 def _failure(rank: _Rank, code: int, ranks: Sequence[_Rank]) -> AgentbenchError:
     """What stopped a training of which this rank was found dead: what any rank could name comes first."""
     for other in ranks:
-        if other.process.poll() == PreflightError.exit_code and (told := _told(other)):
-            return PreflightError(told)
+        kind = {kind.exit_code: kind for kind in (PreflightError, RunFailed)}.get(other.process.poll() or 0)
+        if kind and (told := _told(other)):
+            return kind(told)
     said = rank.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     last = f": {said[-1][:300]}" if said else ""

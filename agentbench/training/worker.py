@@ -8,22 +8,29 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from typing import NoReturn
 
 from rich.console import Console
 
 from agentbench.errors import AgentbenchError
-from agentbench.training.job import read_job
+from agentbench.training.job import TrainJob, read_job
+from agentbench.training.progress import Report, showing
 
 
-def work() -> int:
-    """Trains this rank's part; gives the exit code."""
-    from agentbench.training.finetune import finetune
-    from agentbench.training.progress import showing
+def be_rank(train: Callable[[TrainJob, Report], object]) -> NoReturn:
+    """Trains this rank's part, and ends this process with the exit code."""
+    code = _work(train)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # torch's store has threads that nobody joins: leaving in the usual way aborts now and then
 
+
+def _work(train: Callable[[TrainJob, Report], object]) -> int:
     try:
         job = read_job(sys.stdin.buffer.read())
         with showing(Console()) as report:
-            finetune(job, report)
+            train(job, report)
     except AgentbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -42,8 +49,11 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
+def _finetune(job: TrainJob, report: Report) -> None:
+    from agentbench.training.finetune import finetune
+
+    finetune(job, report)
+
+
 if __name__ == "__main__":
-    code = work()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # torch's store has threads that nobody joins: leaving in the usual way aborts now and then
+    be_rank(_finetune)

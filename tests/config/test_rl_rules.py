@@ -36,7 +36,18 @@ def loaded(*overrides: str) -> TrainConfig:
         (("stage=grpo", *OPENAI), "model: a model behind a server cannot be trained here"),
         (("stage=grpo", "rows=[a.jsonl]"), "rows: stage=grpo plays its own episodes; leave rows away"),
         (("stage=ppo", "trajectories=[a.jsonl]"), "trajectories: stage=ppo plays its own episodes"),
-        (("stage=rloo", *HF, "launcher=accelerate"), "launcher: stage=rloo plays its episodes in the process that"),
+        (
+            ("stage=rloo", *HF, "launcher=deepspeed_zero3"),
+            "launcher: stage=rloo plays with whole weights in every process; choose single or accelerate",
+        ),
+        (
+            ("stage=grpo", "launcher=accelerate", "launcher.processes=3"),
+            "launcher.processes: 64 episodes of an optimizer step cannot be divided among 3 processes",
+        ),
+        (
+            ("stage=grpo", "launcher=accelerate", "trainer.micro_batch=64"),
+            "trainer.micro_batch: 64 episodes of an optimizer step cannot be divided by 64 × 2 processes",
+        ),
         (
             ("stage=grpo", "expert_mode=ground_truth"),
             "expert_mode: ground_truth leaves the agent no step to learn from",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import orjson
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from tests.end_to_end.conftest import Run, command, environment
@@ -76,3 +78,35 @@ def test_the_other_stages_run_with_an_adapter_and_are_judged(
     assert (tmp_path / "judged" / "adapter" / "adapter_model.safetensors").is_file()
     assert sum("held_out_success" in line for line in metrics(tmp_path / "judged")) == 2
     assert "rollout 2 of 2: held-out success" in ended.out
+
+
+def weights(folder: Path) -> torch.Tensor:
+    """All of a model's, one after the other."""
+    found = load_file(folder / "model.safetensors")
+    return torch.cat([found[name].flatten() for name in sorted(found)])
+
+
+MORE = {"grpo": ("stage.loss=dapo",), "rloo": ("stage.beta=0.05",), "ppo": ("stage.beta=0.05",), "rft": ()}
+
+
+@pytest.mark.parametrize("stage", MORE)
+def test_two_processes_play_and_learn_what_one_does(
+    stage: str, run: Run, world: Path, student: Path, tmp_path: Path
+) -> None:
+    """The same episodes, each written once; what is learnt of them differs by rounding alone."""
+    (_, *rest) = settings(world, student)
+    more = (f"stage={stage}", *MORE[stage], "stage.steps=2", "stage.minibatches=2", "trainer.micro_batch=2")
+    for folder, launcher in (("one", "single"), ("two", "accelerate")):
+        given = (*more, "expert_mode=random", "stage.learning_rate=1e-3", f"launcher={launcher}")
+        ended = run("train", *rest, *given, f"hydra.run.dir={folder}")
+        assert ended.code == 0, ended.err
+    assert played(tmp_path / "one") == played(tmp_path / "two") != {}
+    start, one, two = (weights(folder) for folder in (student, tmp_path / "one/model", tmp_path / "two/model"))
+    assert (two - one).norm() < 1e-3 * (one - start).norm() > 0
+
+
+def test_too_many_failures_in_a_process_end_all_with_its_line(run: Run, world: Path, student: Path) -> None:
+    more = ("stage.episode_timeout_s=1e-6", "launcher=accelerate")
+    ended = run("train", *settings(world, student), *more)
+    assert ended.code == 3 and "Traceback" not in ended.err
+    assert "of a rollout ended with an error, more than 10 %; the latest was EpisodeTimeout" in ended.err

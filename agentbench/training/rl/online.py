@@ -14,10 +14,19 @@ from transformers.utils.logging import disable_progress_bar
 from agentbench.config.rewards import RewardsConfig
 from agentbench.config.stage_rl import OnlineStage
 from agentbench.errors import ConfigError
-from agentbench.training.finetune import Watching, finish, last_checkpoint, refused_writes, sizes, write_weights
+from agentbench.training.finetune import (
+    Watching,
+    check_ranks,
+    finish,
+    last_checkpoint,
+    refused_writes,
+    sizes,
+    write_weights,
+)
 from agentbench.training.job import TRAINER, Trained, TrainJob
 from agentbench.training.progress import Report
 from agentbench.training.rl.playing import Online
+from agentbench.training.rl.ranks import ALONE, Ranks
 from agentbench.training.rl.rollouts import Rollouts
 from agentbench.training.rl.stages import online_trainer
 from agentbench.training_data.returns import RewardWeights
@@ -26,10 +35,10 @@ from agentbench.types import StepCategory
 HELD_OUT = "held_out_success"
 
 
-def train_online(job: TrainJob, rollouts: Rollouts, report: Report) -> Trained:
+def train_online(job: TrainJob, rollouts: Rollouts, report: Report, ranks: Ranks = ALONE) -> Trained:
     """Trains, from the last checkpoint if there is one, and writes the result into the job's folder.
 
-    A training that goes on plays the tasks of the steps that are left, with the seeds that they would have had.
+    Every rank runs this. A training that goes on plays the tasks of the steps that are left, with the seeds that they would have had.
 
     Raises:
         ConfigError: the stage plays no episodes.
@@ -42,16 +51,18 @@ def train_online(job: TrainJob, rollouts: Rollouts, report: Report) -> Trained:
     if not isinstance(stage, OnlineStage):
         raise ConfigError([f"stage: {stage.kind} plays no episodes"])
     checkpoint = last_checkpoint(job.folder / TRAINER)
-    online = Online(rollouts, reward_weights(job.config.rewards, stage))
+    online = Online(rollouts, reward_weights(job.config.rewards, stage), ranks)
     lines = RolloutLines(stage)
     trainer = online_trainer(job, online, [Watching(report, job, checkpoint), lines])
     trainer.remove_callback(PrinterCallback)
+    check_ranks(job, trainer)
     with refused_writes(job):
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trained = _trained(job, trainer, time.monotonic() - started)
         write_weights(job, trainer)
-        finish(job, trained)
+        if trainer.is_world_process_zero():
+            finish(job, trained)
     return trained
 
 
@@ -77,7 +88,7 @@ class RolloutLines(TrainerCallback):
         **_: Any,
     ) -> None:
         """Lines of further optimizer steps on the same rollout are left to `metrics.jsonl`."""
-        if not logs or "reward" not in logs:
+        if not logs or "reward" not in logs or not state.is_world_process_zero:
             return
         held_out = f"held-out success {logs[HELD_OUT]:.1%}; " if HELD_OUT in logs else ""
         number = (state.global_step - 1) // (self._stage.epochs * self._stage.minibatches) + 1

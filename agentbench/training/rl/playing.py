@@ -20,11 +20,13 @@ from trl.trainer.utils import identity
 
 from agentbench.config.stage_rl import OnlineStage
 from agentbench.errors import RunFailed
-from agentbench.training.rl.batch import Episodes, Rules, episodes_of, figures
+from agentbench.training.rl.batch import Episodes, Rules, chunks, episodes_of, figures
+from agentbench.training.rl.ranks import ALONE, Ranks
 from agentbench.training.rl.rollouts import Rollouts
 from agentbench.training.trainers import without_reference
 from agentbench.training.weights import TrainedModel
 from agentbench.training_data.returns import RewardWeights
+from agentbench.training_data.rl_rows import RlRow
 from agentbench.types import Trajectory
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Online(NamedTuple):
 
     rollouts: Rollouts
     weights: RewardWeights
+    ranks: Ranks = ALONE
+    """The processes that train together."""
 
 
 class Clocks:
@@ -109,8 +113,22 @@ class PlaysEpisodes(_Host):
 
     @property
     def stretches(self) -> int:
-        """Forward passes for all rows of a rollout."""
+        """Forward passes of a process for all rows of a rollout."""
         return self.stage.minibatches * self.args.gradient_accumulation_steps
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train together."""
+        return self.online.ranks
+
+    def parts_of(self, rows: Sequence[RlRow]) -> list[list[RlRow]]:
+        """The rows of every forward pass, all processes' together: `ranks.share` of them are this one's."""
+        return [[rows[place] for place in part] for part in chunks(len(rows), self.stretches * self.ranks.size)]
+
+    @property
+    def window(self) -> int:
+        """Forward passes of an optimizer step, all processes together."""
+        return self.args.gradient_accumulation_steps * self.ranks.size
 
     @property
     def rollout(self) -> int:
@@ -118,12 +136,12 @@ class PlaysEpisodes(_Host):
         return self.state.global_step // self.updates_per_rollout
 
     def inputs_of(self, episodes: Episodes) -> Sequence[Inputs]:
-        """A rollout as the inputs of its forward passes, `stretches` of them."""
+        """A rollout as the inputs of this process's forward passes, `stretches` of them."""
         raise NotImplementedError
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """One empty batch for each forward pass: what it computes is played when it is needed."""
-        passes = self.args.max_steps * self.args.gradient_accumulation_steps
+        passes = self.args.max_steps * self.window
         return self.accelerator.prepare(DataLoader([{}] * passes, batch_size=1, collate_fn=identity))  # type: ignore[arg-type]
 
     def training_step(self, model: torch.nn.Module, inputs: Inputs, num_items_in_batch: Any = None) -> torch.Tensor:

@@ -35,7 +35,10 @@ VALUE_HEAD = "value_head.safetensors"
 
 
 class PpoTrainer(PlaysEpisodes, Trainer):  # type: ignore[misc]
-    """transformers' Trainer with the clipped objective; one process."""
+    """transformers' Trainer with the clipped objective.
+
+    Several processes average their gradients here: what computes a loss is the model without wrappers, and its head.
+    """
 
     stage: PpoStage
 
@@ -62,20 +65,31 @@ class PpoTrainer(PlaysEpisodes, Trainer):  # type: ignore[misc]
 
     def inputs_of(self, episodes: Episodes) -> list[Inputs]:
         """Padded rows in an order that is drawn, with values and log-probabilities of the model that played them."""
-        rows = episodes.rows
-        values, made = {}, []
-        order = list(range(len(rows)))
-        random.Random(f"{self.args.seed}:{self.rollout}").shuffle(order)
-        parts = [[rows[order[place]] for place in part] for part in batch.chunks(len(rows), self.stretches)]
-        for part in parts:
-            inputs = self._measured(part)
-            values |= {id(row): inputs["before"].values_BC[place] for place, row in enumerate(part)}
-            made.append(inputs)
+        rows = list(episodes.rows)
+        random.Random(f"{self.args.seed}:{self.rollout}").shuffle(rows)
+        parts = self.parts_of(rows)
+        own = self.ranks.share(parts)
+        made = [self._measured(part) for part in own]
+        values = self._values(parts, made)
         estimates = step_estimates(episodes, values, self.stage)
-        for part, inputs in zip(parts, made, strict=True):
+        for part, inputs in zip(own, made, strict=True):
             inputs["before"] = _with_estimates(inputs["before"], part, estimates)
-        self._count(made)
+        self._count(made, parts)
         return made
+
+    def _values(self, parts: list[list[RlRow]], made: list[Inputs]) -> dict[int, Tensor]:
+        """By the `id` of every row, all processes' together."""
+        turns = zip(*self.ranks.gathered([inputs["before"].values_BC.cpu() for inputs in made]), strict=True)
+        values = [of_part for turn in turns for of_part in turn]
+        pairs = zip(parts, values, strict=True)
+        return {id(row): of_part[place] for part, of_part in pairs for place, row in enumerate(part)}
+
+    def training_step(self, model: nn.Module, inputs: Inputs, num_items_in_batch: Any = None) -> Tensor:
+        """The trainer's own; gradients of an optimizer step are averaged with its last forward pass."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.accelerator.sync_gradients:
+            self.ranks.average_gradients([*self.bare.parameters(), *self.head.parameters()])
+        return loss
 
     def compute_loss(
         self, model: nn.Module, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -133,15 +147,15 @@ class PpoTrainer(PlaysEpisodes, Trainer):  # type: ignore[misc]
         found["before"] = Before(now.logps_BC, now.values_BC, nothing_BC, nothing_BC, reference)
         return found
 
-    def _count(self, made: list[Inputs]) -> None:
+    def _count(self, made: list[Inputs], parts: list[list[RlRow]]) -> None:
         """What the means of an optimizer step are taken over, for each of its forward passes."""
-        window = self.args.gradient_accumulation_steps
-        for start in range(0, len(made), window):
-            step = made[start : start + window]
-            tokens = sum(float(inputs["marks"].sampled_BC.sum()) for inputs in step)
-            places = sum(float(inputs["marks"].states_BC.sum()) for inputs in step)
-            for inputs in step:
-                inputs |= {"tokens": max(1.0, tokens / window), "states": max(1.0, places / window)}
+        counts: list[tuple[float, float]] = []
+        for start in range(0, len(parts), self.window):
+            rows = [row for part in parts[start : start + self.window] for row in part]
+            tokens, places = sum(sum(row.mask) for row in rows), sum(len(states(row)) for row in rows)
+            counts += [(tokens / self.window, places / self.window)] * self.window
+        for inputs, (tokens, places) in zip(made, self.ranks.share(counts), strict=True):
+            inputs |= {"tokens": max(1.0, tokens), "states": max(1.0, places)}
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         super()._save_checkpoint(model, trial)

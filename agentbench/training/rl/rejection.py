@@ -16,7 +16,6 @@ import torch
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentbench.config.stage_rl import RftStage
-from agentbench.training.rl import batch
 from agentbench.training.rl.batch import Episodes
 from agentbench.training.rl.playing import Inputs, PlaysEpisodes
 from agentbench.training.treepack.plan import IGNORED
@@ -46,14 +45,14 @@ class OnlineRftTrainer(PlaysEpisodes, SFTTrainer):  # type: ignore[misc]
         groups = list(episodes.groups)
         random.Random(f"{self.args.seed}:{self.rollout}").shuffle(groups)
         rows = [row for group in groups for each in group for row in each]
-        parts = [[rows[place] for place in part] for part in batch.chunks(len(rows), self.stretches)]
-        made = [self._padded(part) for part in parts]
-        window = self.args.gradient_accumulation_steps
-        for start in range(0, len(made), window):
-            step = made[start : start + window]
-            tokens = sum(int((inputs["labels"] != IGNORED).sum()) for inputs in step)
-            for inputs in step:
-                inputs["tokens"] = tokens / window  # transformers divides by its forward passes
+        parts = self.parts_of(rows)
+        made = [self._padded(part) for part in self.ranks.share(parts)]
+        of_parts = [sum(sum(row.mask) for row in part) for part in parts]
+        windows = [of_parts[start : start + self.window] for start in range(0, len(parts), self.window)]
+        tokens = [sum(window) for window in windows for _ in window]
+        for inputs, of_step in zip(made, self.ranks.share(tokens), strict=True):
+            # transformers divides by a process's forward passes; that processes take a mean it makes up for itself
+            inputs["tokens"] = of_step / self.args.gradient_accumulation_steps
         return made
 
     def compute_loss(

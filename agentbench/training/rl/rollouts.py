@@ -28,7 +28,10 @@ class HeldOut(NamedTuple):
 
 
 class Rollouts(Protocol):
-    """Plays with the weights that are trained, as they are at that moment."""
+    """Plays with the weights that are trained, as they are at that moment.
+
+    Of several processes each asks for the same, at the same time, and is given all of it.
+    """
 
     @property
     def most_gap(self) -> float | None:

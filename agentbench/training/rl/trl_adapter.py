@@ -11,6 +11,7 @@ Dimensions in names: B rows, C completion tokens, L prompt and completion.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, cast
 
 import torch
@@ -78,14 +79,14 @@ class _ForTrl(PlaysEpisodes):
 
     def inputs_of(self, episodes: Episodes) -> list[Inputs]:
         """Padded rows with advantages, and with what model and reference make of them before any update."""
-        rows = episodes.rows
-        parts = [[rows[index] for index in part] for part in batch.chunks(len(rows), self.stretches)]
-        made = [self._measured(part) for part in parts]
-        advantages = self._advantages(episodes, list(zip(parts, made, strict=True)))
-        done = 0
-        for part, inputs in zip(parts, made, strict=True):
-            own, done = advantages[done : done + len(part)], done + len(part)
-            inputs["advantages"] = batch.advantage_tensor(own).to(self.accelerator.device)
+        parts = self.parts_of(episodes.rows)
+        own = self.ranks.share(parts)
+        made = [self._measured(part) for part in own]
+        advantages = self._advantages(episodes, list(zip(own, made, strict=True)))
+        ends = [*accumulate(map(len, parts))]
+        of_parts = [advantages[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
+        for of_part, inputs in zip(self.ranks.share(of_parts), made, strict=True):
+            inputs["advantages"] = batch.advantage_tensor(of_part).to(self.accelerator.device)
         self._weigh(made, parts)
         return made
 
@@ -128,18 +129,21 @@ class _ForTrl(PlaysEpisodes):
             return self._logps(self.model, inputs)
 
     def _advantages(self, episodes: Episodes, made: Measured) -> list[float] | list[list[float]]:
-        """One for every row, or one for every token of every row, in the order of `episodes.rows`."""
+        """One for every row, or one for every token of every row, in the order of `episodes.rows`.
+
+        `made` are this process's forward passes.
+        """
         raise NotImplementedError
 
     def _weigh(self, inputs: list[Inputs], parts: list[list[RlRow]]) -> None:
         """Makes up for forward passes with more rows than others, and tells token means what they are taken over."""
         tokens = torch.tensor(float(sum(sum(row.mask) for part in parts for row in part)))
-        window = self.args.gradient_accumulation_steps
-        for start in range(0, len(parts), window):
-            rows = sum(map(len, parts[start : start + window]))
-            for place in range(start, min(start + window, len(parts))):
-                share = len(parts[place]) * window / max(1, rows) if self._means_over_rows() else 1.0
-                inputs[place] |= {"weight": share, "num_items_in_batch": tokens.to(self.accelerator.device)}
+        windows = [parts[start : start + self.window] for start in range(0, len(parts), self.window)]
+        rows = [sum(map(len, window)) for window in windows for _ in window]
+        shares = [len(part) * self.window / max(1, of) for part, of in zip(parts, rows, strict=True)]
+        for own, share in zip(inputs, self.ranks.share(shares), strict=True):
+            weight = share if self._means_over_rows() else 1.0
+            own |= {"weight": weight, "num_items_in_batch": tokens.to(self.accelerator.device)}
 
     def _means_over_rows(self) -> bool:
         return True
@@ -181,7 +185,9 @@ class OnlineRlooTrainer(_ForTrl, RLOOTrainer):  # type: ignore[misc]
         return True
 
     def _advantages(self, episodes: Episodes, made: Measured) -> list[float] | list[list[float]]:
-        penalties = iter([cost for rows, inputs in made for cost in self._penalties(rows, inputs)])
+        own = [self._penalties(rows, inputs) for rows, inputs in made]
+        turns = zip(*self.ranks.gathered(own), strict=True)  # every process's first part, then every one's second …
+        penalties = iter([cost for turn in turns for part in turn for cost in part])
         returns = [[one[0].earned - sum(next(penalties) for _ in one) for one in group] for group in episodes.groups]
         return batch.row_advantages(episodes, leave_one_out(returns, self.stage.normalize))
 
