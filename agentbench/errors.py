@@ -76,6 +76,8 @@ class GateFailed(AgentbenchError):
 class LlmError(AgentbenchError):
     """A model could not answer. `retryable` says whether asking again can help."""
 
+    exit_code = PreflightError.exit_code  # where it ends a run: the world is not ready
+
     def __init__(self, message: str, next_step: str = "", *, retryable: bool = False) -> None:
         super().__init__(message, next_step)
         self.retryable = retryable
@@ -91,6 +93,8 @@ class ServerDownError(LlmError):
 class RetrieverError(AgentbenchError):
     """A search engine could not answer a search: server gone, index lost. Neither the agent's fault nor its answer."""
 
+    exit_code = PreflightError.exit_code
+
 
 class ReplayError(AgentbenchError):
     """An environment that was played again did not come back to the state it was to be brought to."""
@@ -98,6 +102,8 @@ class ReplayError(AgentbenchError):
 
 class ToolServerError(AgentbenchError):
     """A tool server of somebody else was lost in the middle of a run, and with it what it may have remembered."""
+
+    exit_code = PreflightError.exit_code
 
 
 class ToolError(AgentbenchError):

@@ -263,6 +263,7 @@ class StepCategory(StrEnum):
     RULE_BROKEN = "rule_broken"
     TOOL_ERROR = "tool_error"
     MALFORMED = "malformed"
+    OBEYED_INJECTION = "obeyed_injection"
     UNJUDGED_FINAL = "unjudged_final"
     """An answer where the task holds no right one: what the environment says at the end counts."""
 

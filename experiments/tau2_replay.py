@@ -1,10 +1,11 @@
 """Do τ²-bench's reference actions come out as they should here, and what does an agent that does nothing score?
 
-    python experiments/tau2_replay.py --root FOLDER [--domains retail airline telecom mock]
+    python experiments/tau2_replay.py --root FOLDER [--domains retail airline telecom mock] [--refused]
 
 FOLDER is the benchmark's folder of domains (`data/tau2/domains`). All published tasks of each domain are played, by the
 gold agent and by one that says "I don't know", with the scripted user. Statements about the conversation, which take a
-judge, are left out; how many tasks hang on them is a column of its own. Takes about a minute of CPU time.
+judge, are left out; how many tasks hang on them is a column of its own. Takes about a minute of CPU time. `--refused`
+plays nothing: it lists the reference actions that the records refuse, and why.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ from agentbench.config.tasks import TasksConfig
 from agentbench.episodes.rates import rate
 from agentbench.episodes.run_episode import EpisodeParts, Limits, run_episode
 from agentbench.episodes.table import percent
+from agentbench.errors import ToolError
 from agentbench.policies import Policy
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.probes import Idle
 from agentbench.scoring.environment import EnvironmentScorer
+from agentbench.tasks.tau2 import read_suite
+from agentbench.tools.tau2.domains import DOMAINS, read_databases
+from agentbench.tools.tau2.replay import begun
 from agentbench.types import Task, Trajectory
 
 HORIZON, TIMEOUT_S = 200, 60.0
@@ -60,13 +65,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--domains", nargs="+", type=Tau2Domain, default=list(Tau2Domain))
+    parser.add_argument("--refused", action="store_true", help="only list the reference actions that are refused")
     given = parser.parse_args()
+    if given.refused:
+        for domain in given.domains:
+            print_refused(given.root / domain, domain)
+        return
     table = Table()
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "domain" else "right")
     for domain in given.domains:
         table.add_row(domain.value, *figures(play(given.root, domain)))
     Console(width=140).print(table)
+
+
+def print_refused(folder: Path, domain: Tau2Domain) -> None:
+    """Task, number of the action, its arguments, and what the records say to it."""
+    databases, manual = read_databases(folder), "main_policy.md" if domain is Tau2Domain.TELECOM else "policy.md"
+    for published in read_suite(folder, (manual,)).tasks:
+        world = begun(DOMAINS[domain], databases, published, parity=True)
+        for number, act in enumerate(published.acts):
+            try:
+                DOMAINS[domain].call(world, act.name, act.arguments)
+            except (ToolError, TypeError) as error:
+                print(f"{domain} task {published.id}, action {number}: {act.name} {act.arguments}: {error}")
 
 
 def play(root: Path, domain: Tau2Domain) -> Played:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "agentbench"
 
 FLOORS = (
     {"errors", "types"},
-    {"config"},
+    {"config", "formats"},
     {"app"},
     {"tasks", "llm"},
     {"tools", "templates"},

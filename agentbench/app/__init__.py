@@ -10,15 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentbench.app.help import help_text
+from agentbench.app.terminal import Harmless, plain
 from agentbench.errors import Interrupted
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import RenderableType
 
 
@@ -53,6 +57,7 @@ def main(entry: Entry) -> int:
     Raises:
         SystemExit: the run was interrupted; with its exit code.
     """
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
     arguments = sys.argv[1:]
     code = 0
     try:
@@ -68,7 +73,19 @@ def main(entry: Entry) -> int:
     except KeyboardInterrupt:
         print(f"error: interrupted before the start\nnext: {command(entry.name, *arguments)}", file=sys.stderr)
         code = Interrupted.exit_code
+    finally:
+        # A Ctrl-C that passed through code in a string, as named tuples are made of, would end Python by SIGINT at its
+        # exit, whatever the exit code; running another such code takes that back.
+        eval("None")
     return code
+
+
+def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
+    """SIGTERM does what Ctrl-C does at the moment; asyncio, for one, takes Ctrl-C in its own way."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
 
 
 def command(entry: str, *arguments: str) -> str:
@@ -78,12 +95,17 @@ def command(entry: str, *arguments: str) -> str:
 
 def say(line: str) -> None:
     """A line for the user, on the console and in the run's log."""
-    print(line, flush=True)
+    from agentbench.config.secrets import redacted_message
+
+    print(plain(redacted_message(line)), flush=True)
     logging.getLogger(__name__).info(line)
 
 
 def show(table: RenderableType) -> None:
-    """A table for the user; where the console is no terminal, wide enough that nothing is folded."""
+    """A table for the user; where the console is no terminal, wide enough that nothing is folded.
+
+    Texts are shown as they are: brackets are no markup, and nothing in them is obeyed.
+    """
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    Console(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False).print(Harmless(table))

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from agentbench.app.writing import write_json
 from agentbench.config.keys import leaves
 
 RUN = "run.json"
@@ -79,17 +80,6 @@ def run_of(path: Path) -> Path | None:
     """The folder of the run that a file or folder belongs to: the nearest one above it, or itself, with a record."""
     places = (path, *path.parents)
     return next((place for place in places if (place / RUN).is_file()), None)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replaces a JSON file; a reader sees the old one or the new one.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    fresh = path.with_suffix(".json.new")
-    fresh.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    fresh.replace(path)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ written and nothing heavy is imported for it.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agentbench.app.command_line import CommandLine
 from agentbench.app.groups import CONF, group_names, groups
-from agentbench.app.overrides import Assignment, Reading, read_overrides
+from agentbench.app.overrides import MOST_RUNS, Assignment, Reading, read_overrides
+from agentbench.app.refusals import was_ctrl_c
 from agentbench.config import load
 from agentbench.config.secrets import redacted
 from agentbench.errors import ConfigError
@@ -112,7 +114,9 @@ def _composed(composer: _Composer, reading: Reading) -> _Composed:
     """Everything that composes; an override that does not becomes a problem of the reading."""
     try:
         return _Composed(_all(composer, reading.assignments), reading)
-    except _NOT_COMPOSED:
+    except _NOT_COMPOSED as error:
+        if was_ctrl_c(error):
+            raise KeyboardInterrupt from error
         composable = _composable(composer, reading)
     try:
         return _Composed(_all(composer, composable.assignments), composable)
@@ -121,6 +125,9 @@ def _composed(composer: _Composer, reading: Reading) -> _Composed:
 
 
 def _all(composer: _Composer, assignments: Sequence[Assignment]) -> list[DictConfig]:
+    runs = math.prod(len(assignment.values) for assignment in assignments)
+    if runs > MOST_RUNS:
+        raise ConfigError([f"the sweep has {runs:,} runs; {MOST_RUNS:,} are the most"])
     combinations = itertools.product(*(assignment.values for assignment in assignments))
     return [composer.compose(combination) for combination in combinations]
 

@@ -6,19 +6,18 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from agentbench.app.lock import locked
 from agentbench.app.record import read_record
 from agentbench.config import load
 from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.keys import leaves
+from agentbench.config.yaml_text import read_yaml
 from agentbench.errors import ConfigError, DataError, PreflightError
 
 CONFIG = Path(".hydra", "config.yaml")
 """In a run's folder: what it was configured with."""
 _MAY_DIFFER = frozenset(
-    {"resume", "concurrency", "episode_timeout_s", "max_failures", "cache_dir", "tracker", "evaluate"}
+    {"resume", "checksums", "concurrency", "episode_timeout_s", "max_failures", "cache_dir", "tracker", "evaluate"}
     | {"baselines", "compare", "allow", "labels"}
     | {"serve.host", "serve.port", "serve.start_timeout_s"}
     | {"serve.parity", "serve.parity_device", "serve.parity_tolerance"}
@@ -92,9 +91,9 @@ def _first_free(wanted: Path) -> Path:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(path, f"cannot be read: {' '.join(str(error).split())}") from error
+        found = read_yaml(path.read_bytes())
+    except ValueError as error:
+        raise DataError(path, f"cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise DataError(path, "holds no configuration")
     return found

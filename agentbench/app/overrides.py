@@ -11,12 +11,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from hydra.errors import HydraException
 
 from agentbench.app.groups import Group
 from agentbench.config.secrets import names_secret, secret_problems
 from agentbench.config.suggest import closest, did_you_mean
+
+MOST_RUNS = 1000
+"""Most runs of a sweep: each is composed before the first one starts, so a slip in a range would never come back."""
 
 
 class Assignment(NamedTuple):
@@ -59,7 +62,9 @@ def read_overrides(lines: Sequence[str], groups: Mapping[str, Group], foreign: C
             continue
         key = override.key_or_group
         problems += secret_problems([(key, line.partition("=")[2].replace("null", ""))])
-        if override.is_interval_sweep():
+        if problem := _sweep_problem(override, key in groups):
+            problems.append(f"{line}: {problem}")
+        elif override.is_interval_sweep():
             problems.append(f"{line}: an interval has no values to run one by one; list them: {key}=a,b,c")
         elif key in foreign:
             problems.append(f"{key}: not a choice here; there are {', '.join(groups)}")
@@ -73,12 +78,27 @@ def read_overrides(lines: Sequence[str], groups: Mapping[str, Group], foreign: C
     return Reading(assignments, problems, tuple(unknown))
 
 
+def _sweep_problem(override: Override, is_group: bool) -> str:
+    """Why a sweep cannot be run value by value; empty where it can. A range is not written out to find that."""
+    match override.value():
+        case RangeSweep(step=0):
+            return "a range with steps of 0 has no end"
+        case RangeSweep(start=start, stop=stop, step=step):
+            values = abs(float(stop or 0) - float(start or 0)) / abs(float(step))
+            return f"more than {MOST_RUNS:,} values; a sweep runs one for each" if values > MOST_RUNS else ""
+        case Glob() if not is_group:
+            return "glob() chooses among the files of a group, and this is a single value"
+    return ""
+
+
 def _not_an_override(line: str, error: HydraException) -> str:
     key, equals, _ = line.partition("=")
     if not equals:
         return f"{line}: not an override; write key=value"
     if names_secret(key):
         return f"{key}: secrets are no configuration; put it into .env"
+    if "…" in line:
+        return f"{line}: the … stands for something of yours; write that"
     reason = str(error).splitlines()[0].split(" expecting")[0]
     return f"{line}: cannot be read: {reason}"
 
@@ -109,8 +129,8 @@ def _choice(override: Override, group: Group) -> _Choice:
         wanted = list(override.sweep_string_iterator())
     else:
         wanted = ["null" if value is None else str(value)]
-    problems = [_no_option(group.name, option, group.options) for option in wanted if option not in group.options]
-    options = [option if option in group.options else closest(option, group.options) for option in wanted]
+    problems = [_no_option(group, option) for option in wanted if option not in group.options]
+    options = [option if option in group.options else _meant(group, option) for option in wanted]
     if not wanted or None in options:
         return _Choice(None, problems or [f"{override.input_line}: matches none of {', '.join(group.options)}"])
     values = tuple(f"{group.name}={option}" for option in options)
@@ -118,5 +138,12 @@ def _choice(override: Override, group: Group) -> _Choice:
     return _Choice(Assignment(group.name, text, values, override.is_sweep_override()), problems)
 
 
-def _no_option(group: str, option: str, options: Sequence[str]) -> str:
-    return f"{group}: {option!r} is none of {', '.join(options)}{did_you_mean(option, options)}"
+def _meant(group: Group, option: str) -> str | None:
+    return None if option in group.elsewhere else closest(option, group.options)
+
+
+def _no_option(group: Group, option: str) -> str:
+    there = ", ".join(group.options)
+    if option in group.elsewhere:
+        return f"{group.name}: {option!r} is for other entry points; here there are {there}"
+    return f"{group.name}: {option!r} is none of {there}{did_you_mean(option, group.options)}"

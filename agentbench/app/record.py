@@ -20,10 +20,16 @@ from typing import Any
 
 import orjson
 
-from agentbench.app.artefacts import RUN, inputs_of, outputs_of, write_json
+from agentbench.app.artefacts import RUN, inputs_of, outputs_of
+from agentbench.app.checksums import write_checksums
+from agentbench.app.writing import write_record
+from agentbench.config.entry import BuildPrefsConfig, PrepareConfig, RolloutConfig, TrainConfig
+from agentbench.config.secrets import redacted, redacted_message
+from agentbench.formats import RUN as FORMAT
 
 log = logging.getLogger(__name__)
 
+_CHECKED = (PrepareConfig, RolloutConfig, TrainConfig, BuildPrefsConfig)
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     *("agentbench", "hydra-core", "omegaconf", "pydantic", "orjson", "aiohttp", "uvloop", "tantivy", "tokenizers"),
@@ -51,7 +57,7 @@ class RunRecord:
         self._config = config
         self._content: dict[str, Any] = {
             "entry": entry,
-            "command": command,
+            "command": redacted(command),
             "seed": seed,
             "sweep": sweep or None,
             "cwd": str(Path.cwd()),
@@ -79,6 +85,8 @@ class RunRecord:
         Peak memory is the largest that this process, or one of its ended children, ever held; the runs of a sweep that
         share a process share its peak.
 
+        With `checksums=true` they are written too, last of all.
+
         Raises:
             OSError: it cannot be written.
         """
@@ -92,26 +100,31 @@ class RunRecord:
             "wall_seconds": round(time.monotonic() - wall, 3),
             "cpu_seconds": round(_cpu_seconds() - cpu, 3),
             "exit_code": exit_code,
-            "error": error,
+            "error": redacted_message(error),
         }
         self._content["machine"]["cuda"] = _cuda()
         self._write()
+        if isinstance(self._config, _CHECKED) and self._config.checksums:
+            write_checksums(self._path.parent)
 
     def _write(self) -> None:
-        write_json(self._path, self._content)
+        write_record(self._path, FORMAT, self._content)
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """What the last run in a folder recorded; `None` where there is no record or a broken one.
 
     Raises:
+        DataError: a newer agentbench wrote it.
         OSError: the record is there and may not be read.
     """
+    path = folder / RUN
     try:
-        found = orjson.loads((folder / RUN).read_bytes())
+        found = orjson.loads(path.read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None
-    return found if isinstance(found, dict) and {"entry", "earlier"} <= found.keys() else None
+    known = isinstance(found, dict) and {"entry", "earlier"} <= found.keys()
+    return FORMAT.current(found, path) if known else None
 
 
 def _now() -> str:

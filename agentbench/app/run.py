@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import logging
 import os
-import signal
-import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,10 +24,15 @@ from agentbench.app.command_line import CommandLine, quoted, read_command_line
 from agentbench.app.folder import claim, resumed
 from agentbench.app.groups import CONF
 from agentbench.app.record import RunRecord, read_record
+from agentbench.app.redaction import hide_environment, print_traceback, redact_logs
+from agentbench.app.refusals import refusal, unwritable, was_ctrl_c
+from agentbench.app.sweeping import RESUMED, SWEPT, is_over, resumed_sweep
+from agentbench.app.terminal import plain
 from agentbench.config import entry as schemas
 from agentbench.config import load
 from agentbench.config.entry import RolloutConfig, TrainConfig
 from agentbench.config.report import ReportConfig
+from agentbench.config.secrets import redacted, redacted_message
 from agentbench.errors import AgentbenchError, ConfigError, Interrupted, PreflightError, RunFailed
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,9 @@ log = logging.getLogger(__name__)
 LOST = "sweep_error.txt"
 """In a sweep's folder: the traceback of a launcher or sweeper that gave up."""
 
+_STOPPED = "interrupted; what is finished is on disk"
 _UNREAD = "nobody reads the output any more; what is finished is on disk"
 _RESUMABLE = (AgentbenchError.exit_code, RunFailed.exit_code, Interrupted.exit_code, PreflightError.exit_code)
-_MAKE_ROOM = "make room, or see to it that it can be written"
-_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def run(entry: Entry, arguments: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
     Raises:
         SystemExit: a run was interrupted, and with it the sweep.
     """
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    hide_environment()
     codes = [0]
     try:
         line = read_command_line(arguments)
@@ -61,25 +61,19 @@ def run(entry: Entry, arguments: Sequence[str]) -> int:
             plan = check(entry.name, _schema(entry), line)
             target = _target(entry.name, line, plan)
             if plan.sweep:
-                codes += _sweep(entry, line, target)
+                codes += _sweep(entry, line, target, plan.config)
             else:
                 _hydra_run(entry.name, target.arguments, lambda tree: codes.append(_job(entry, line, tree).exit_code))
     except AgentbenchError as error:
         codes.append(_report(error, error.next_step or command(entry.name, "--help")))
-    except OSError as error:
-        if error.errno not in _REFUSED:
+    except Exception as error:
+        if was_ctrl_c(error):
+            raise KeyboardInterrupt from error
+        refused = refusal(error)
+        if refused is None:
             raise
-        refused = _unwritable(error)
         codes.append(_report(refused, refused.next_step))
     return max(codes)
-
-
-def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
-    """SIGTERM does what Ctrl-C does at the moment; asyncio, for one, takes Ctrl-C in its own way."""
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):
-        raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)
 
 
 def _schema(entry: Entry) -> type[Any]:
@@ -106,13 +100,7 @@ def _hydra_run(name: str, arguments: Sequence[str], job: Callable[[DictConfig], 
     except ValueError as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        raise _unwritable(error.__cause__) from error  # this is how logging tells of a file that it cannot open
-
-
-def _unwritable(error: OSError) -> PreflightError:
-    place = error.filename or "a file of this run"
-    verb = "open" if isinstance(error, PermissionError) else "write"
-    return PreflightError(f"cannot {verb} {place}: {error.strerror}", _MAKE_ROOM)
+        raise unwritable(error.__cause__) from error  # this is how logging tells of a file that it cannot open
 
 
 def _show(name: str, arguments: Sequence[str]) -> None:
@@ -134,20 +122,19 @@ class _Target(NamedTuple):
 
 def _target(entry: str, line: CommandLine, plan: Plan) -> _Target:
     """The checked overrides, and the folder that belongs to this run alone."""
+    kind = "sweep" if plan.sweep else "run"
     if isinstance(plan.config, RolloutConfig | TrainConfig) and plan.config.resume is not None:
-        if plan.sweep:
-            raise ConfigError(["resume: goes on with one run; leave -m away"])
-        folder = resumed(plan.config.resume, plan.config, entry)
-        place = [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=.hydra/resumed"]
+        earlier = plan.config.resume
+        folder = resumed_sweep(earlier, plan.overrides) if plan.sweep else resumed(earlier, plan.config, entry)
+        place = [f"hydra.{kind}.dir={quoted(str(folder))}", f"hydra.output_subdir={RESUMED}"]
     else:
-        kind = "sweep" if plan.sweep else "run"
         folder = claim(plan.folder)
         place = [f"hydra.{kind}.dir={quoted(str(folder))}"]
     flags = ["--multirun"] if plan.sweep else []
     return _Target([*flags, *line.search_path, *plan.overrides, *place], folder)
 
 
-def _sweep(entry: Entry, line: CommandLine, target: _Target) -> list[int]:
+def _sweep(entry: Entry, line: CommandLine, target: _Target, first: object) -> list[int]:
     """A sweep and what it comes to; exit codes are read from the jobs' folders, for launchers use other processes.
 
     Raises:
@@ -159,7 +146,7 @@ def _sweep(entry: Entry, line: CommandLine, target: _Target) -> list[int]:
     except (AgentbenchError, OSError):
         raise
     except KeyboardInterrupt:
-        again = command(entry.name, *line.arguments)
+        again = _sweep_again(entry, line, first, target.folder)
         raise Interrupted(f"interrupted; finished jobs are in {target.folder}", again) from None
     except Exception as error:  # a launcher lost a worker, a search has nothing to choose from: the jobs still count
         codes.append(_report(_lost(error, target.folder), f"read {target.folder / LOST}"))
@@ -168,7 +155,7 @@ def _sweep(entry: Entry, line: CommandLine, target: _Target) -> list[int]:
 
 def _lost(error: Exception, folder: Path) -> AgentbenchError:
     """What stopped Hydra's launcher or sweeper, its traceback kept in a file."""
-    (folder / LOST).write_text(traceback.format_exc(), encoding="utf-8")
+    (folder / LOST).write_text(redacted_message(traceback.format_exc()), encoding="utf-8")
     first = next(iter(str(error).strip().splitlines()), "")
     return AgentbenchError(f"the sweep ended early: {type(error).__name__}: {first}")
 
@@ -190,7 +177,8 @@ def _problem(record: dict[str, Any]) -> str:
 
 def _overrides(folder: Path) -> tuple[str, ...]:
     path = folder / ".hydra" / "overrides.yaml"
-    return tuple(str(text).removeprefix("++") for text in OmegaConf.load(path)) if path.is_file() else ()
+    typed = [str(text).removeprefix("++") for text in OmegaConf.load(path)] if path.is_file() else []
+    return tuple(text for text in typed if not text.startswith("resume="))
 
 
 class _Ended(NamedTuple):
@@ -206,12 +194,17 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> _Ended:
     Raises:
         SystemExit: the run was interrupted; nothing but this ends a sweep of Hydra's early.
     """
+    redact_logs()
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     sweep = Path(settings.sweep.dir).name if settings.mode is RunMode.MULTIRUN else ""
     typed = command(entry.name, *line.arguments)
     try:
         config = load(tree, _schema(entry))
+        if sweep and _goes_on(config) and is_over(folder, config, entry.name):
+            return _Ended(0, None)
+    except PreflightError as error:
+        return _Ended(_report(error, error.next_step, _label()), None)
     except ConfigError as error:  # a search tries values that nobody could judge before
         return _refused(error, RunRecord(folder, entry.name, typed, None, sweep=sweep))
     record = RunRecord(folder, entry.name, typed, config.seed, config=config, sweep=sweep)
@@ -221,9 +214,13 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> _Ended:
     failure = failure or unrecorded
     if failure is None:
         return _Ended(0, objective[0])
-    label = f"{' '.join(_plain_overrides())}: " if settings.mode is RunMode.MULTIRUN else ""
-    again = _again(entry, line, config, failure.exit_code)
-    _report(failure, "\nthen: ".join(filter(None, (failure.next_step, again))), label)
+    ends_sweep = sweep and isinstance(failure, Interrupted)
+    again = (
+        _sweep_again(entry, line, config, folder.parent)
+        if ends_sweep
+        else _again(entry, line, config, failure.exit_code)
+    )
+    _report(failure, "\nthen: ".join(filter(None, (failure.next_step, again))), _label() if sweep else "")
     if isinstance(failure, Interrupted):
         raise SystemExit(failure.exit_code)
     return _Ended(failure.exit_code, None)
@@ -232,7 +229,7 @@ def _job(entry: Entry, line: CommandLine, tree: DictConfig) -> _Ended:
 def _refused(error: ConfigError, record: RunRecord) -> _Ended:
     record.start()
     record.end(error.exit_code, str(error))
-    return _Ended(_report(error, "leave such values out of the search", f"{' '.join(_plain_overrides())}: "), None)
+    return _Ended(_report(error, "leave such values out of the search", _label()), None)
 
 
 def _failure(work: Callable[[], None]) -> AgentbenchError | None:
@@ -242,7 +239,7 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
     except AgentbenchError as error:
         return error
     except KeyboardInterrupt:
-        return Interrupted("interrupted; what is finished is on disk")
+        return Interrupted(_STOPPED)
     except BrokenPipeError:
         return Interrupted(_UNREAD)
     except SystemExit as stop:
@@ -250,12 +247,13 @@ def _failure(work: Callable[[], None]) -> AgentbenchError | None:
             raise
         return Interrupted(_UNREAD)  # this is how rich takes it
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _REFUSED:
-            return _unwritable(error)
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            return PreflightError(f"cannot write a database: {error}", _MAKE_ROOM)
+        if was_ctrl_c(error):
+            return Interrupted(_STOPPED)
+        refused = refusal(error)
+        if refused is not None:
+            return refused
         log.exception("a bug of agentbench")
-        traceback.print_exc()
+        print_traceback()
         return AgentbenchError(f"this is a bug of agentbench: {type(error).__name__}: {error}")
     return None
 
@@ -272,6 +270,23 @@ def _again(entry: Entry, line: CommandLine, config: object, exit_code: int) -> s
     return command(entry.name, *flags, *overrides)
 
 
+def _goes_on(config: object) -> TypeGuard[RolloutConfig | TrainConfig]:
+    """Whether a job belongs to a sweep that is gone on with."""
+    return isinstance(config, RolloutConfig | TrainConfig) and config.resume is not None
+
+
+def _sweep_again(entry: Entry, line: CommandLine, config: object, folder: Path) -> str:
+    """The command that goes on with a whole sweep: what ended well is left alone where the entry point can do that."""
+    typed = [text for text in line.arguments if not text.startswith("resume=")]
+    resumes = isinstance(config, RolloutConfig | TrainConfig) and (folder / SWEPT).is_file()
+    return command(entry.name, *typed, *([f"resume={os.path.relpath(folder)}"] if resumes else []))
+
+
+def _label() -> str:
+    """Which run of a sweep a message is about."""
+    return f"{' '.join(text for text in _plain_overrides() if not text.startswith('resume='))}: "
+
+
 def _plain_overrides() -> list[str]:
     """The overrides of the present run as a user types them."""
     return [text.removeprefix("++") for text in HydraConfig.get().overrides.task]
@@ -279,12 +294,12 @@ def _plain_overrides() -> list[str]:
 
 def _report(error: AgentbenchError, next_step: str, label: str = "") -> int:
     """Says on stderr what is wrong and how to go on; gives the exit code."""
-    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    problems = error.problems if isinstance(error, ConfigError) else (redacted_message(str(error)),)
     if len(problems) == 1:
-        print(f"error: {label}{problems[0]}", file=sys.stderr)
+        print(plain(f"error: {label}{problems[0]}"), file=sys.stderr)
     else:
-        print(f"error: {label}{len(problems)} problems in the configuration", file=sys.stderr)
-        print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
-    print(f"next: {next_step}", file=sys.stderr)
+        print(plain(f"error: {label}{len(problems)} problems in the configuration"), file=sys.stderr)
+        print(plain("\n".join(f"  {problem}" for problem in problems)), file=sys.stderr)
+    print(plain(f"next: {redacted(next_step)}"), file=sys.stderr)
     log.info("exit code %d: %s", error.exit_code, error)
     return error.exit_code

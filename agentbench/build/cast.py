@@ -40,6 +40,7 @@ from agentbench.config.expert_mode import (
     NoExpert,
     RandomExpert,
 )
+from agentbench.config.injection import SHOWN_OTHERWISE
 from agentbench.config.llm_actors import LlmExpert as LlmExpertConfig
 from agentbench.config.llm_actors import LlmJudge as LlmJudgeConfig
 from agentbench.config.llm_actors import LlmOverseer as LlmOverseerConfig
@@ -51,6 +52,7 @@ from agentbench.policies import Policy
 from agentbench.policies.callers import ModelCaller, OwnCaller, Voice
 from agentbench.policies.chat import ChatAgent, step_seed
 from agentbench.policies.coder import Coder
+from agentbench.policies.defended import Defended
 from agentbench.policies.disagreement import Disagreement
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.human import Person
@@ -154,7 +156,12 @@ def alone(config: RolloutConfig, task: Task, seed: int, cast: Cast, *, advised: 
 
 
 def _own(config: RolloutConfig, seed: int, cast: Cast, temperature: float | None = None) -> Policy:
-    """The agent under study; `temperature` in place of its own."""
+    """The agent under study, shown results as the run's defence has them; `temperature` in place of its own."""
+    policy, defence = _undefended(config, seed, cast, temperature), config.env.injection.defence
+    return Defended(policy, defence) if defence in SHOWN_OTHERWISE else policy
+
+
+def _undefended(config: RolloutConfig, seed: int, cast: Cast, temperature: float | None) -> Policy:
     assert cast.agent is not None
     model, sampling = cast.agent.model, _sampling(config)
     if temperature is not None:
@@ -218,6 +225,12 @@ def _sampling(config: RolloutConfig) -> Sampling:
 
 def _trigger(config: RolloutConfig, task: Task, seed: int, cast: Cast) -> Trigger:
     rng = random.Random(seed)
+
+    def overseer(recent_limit: int) -> Overseer:
+        if cast.overseer is None:
+            return RuleOverseer(task, recent_limit, several_calls=config.env.several_calls)
+        return LlmOverseer(task, recent_limit, cast.overseer.ask, cast.overseer.instructions, seed=seed)
+
     match config.expert_mode:
         case NoExpert():
             return Never()
@@ -226,9 +239,9 @@ def _trigger(config: RolloutConfig, task: Task, seed: int, cast: Cast) -> Trigge
         case RandomExpert(probability=probability):
             return Coin(probability, rng)
         case InformedExpert(init_limit=init, recent_limit=recent, random_epsilon=epsilon):
-            return Stuck(init, _overseer(task, seed, recent, cast.overseer), Coin(epsilon, rng))
+            return Stuck(init, overseer(recent), Coin(epsilon, rng))
         case JudgeExpert(recent_limit=recent):
-            return Stuck(0, _overseer(task, seed, recent, cast.overseer), Coin(0.0, rng))
+            return Stuck(0, overseer(recent), Coin(0.0, rng))
         case DisagreementExpert(votes=votes, temperature=temperature, threshold=threshold):
             return Disagreement(_voters(config, seed, cast, votes, temperature), differ, threshold)
         case HumanExpert():
@@ -250,9 +263,3 @@ def _voters(config: RolloutConfig, seed: int, cast: Cast, votes: int, temperatur
 def _person(task: Task, cast: Cast) -> Person:
     assert cast.terminal is not None
     return Person(task, cast.terminal)
-
-
-def _overseer(task: Task, seed: int, recent_limit: int, actor: Actor | None) -> Overseer:
-    if actor is None:
-        return RuleOverseer(task, recent_limit)
-    return LlmOverseer(task, recent_limit, actor.ask, actor.instructions, seed=seed)

@@ -26,12 +26,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbench.build import Report
+from agentbench.build.actors import llm_judge
 from agentbench.build.agent import weights_of
 from agentbench.build.cast import Cast, needs_agent
 from agentbench.build.runs import Rollout, assembled, field_of, rollout
 from agentbench.config.cluster import RayLauncher
 from agentbench.config.entry import RolloutConfig
 from agentbench.config.launcher import SingleLauncher
+from agentbench.config.llm_actors import LlmJudge
 from agentbench.config.model import TinyModel
 from agentbench.episodes.crew import Crew, WorkerLost
 from agentbench.episodes.encoding import decode, encode
@@ -61,14 +63,18 @@ def launched(config: RolloutConfig, report: Report) -> Rollout:
 
 
 def _on_ray(config: RolloutConfig, launcher: RayLauncher, report: Report) -> Rollout:
-    """Worlds and tasks are opened here as well: they say what is to be played, and that workers play the same."""
+    """Worlds and tasks are opened here as well: they say what is to be played, and that workers play the same.
+
+    Of models only the judge: there are scorers that are nothing without one.
+    """
     if find_spec("ray") is None:
         raise PreflightError("launcher=ray needs Ray, which is not installed", "pip install 'agentbench[ray]'")
     field = field_of(config, report)
     if isinstance(config.model, TinyModel) and needs_agent(config):
         student = weights_of(config, field.worlds, report).path  # trained once, before any worker asks for it
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, path=Path(student).resolve()))
-    here = assembled(config, field, Cast())
+    judge = llm_judge(config.judge, config.scorer, config.cache_dir) if isinstance(config.judge, LlmJudge) else None
+    here = assembled(config, field, Cast(judge=judge))
     return here._replace(crew=partial(_crew, config, launcher, field.worlds, report))
 
 

@@ -197,7 +197,7 @@ class OnlineRollouts:
         """The episodes in the order in which they were planned, whichever process played them."""
         own = self._own(planned)
         played = self._runner.run(self._playing(run, policy, self._engine, own)) if self._engine and own else []
-        gathered = self._ranks.gathered((played, self._engine and self._engine.most_gap))
+        gathered = self._ranks.gathered((played, None if self._engine is None else self._engine.most_gap))
         self._most_gap = next((gap for _, gap in gathered if gap is not None), None)
         found = {(one.task.id, one.sample): one for part, _ in gathered for one in part}
         return [found[episode.task.id, episode.sample] for episode in planned]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import BinaryIO, NamedTuple, Self
 import orjson
 
 from agentbench import __version__
+from agentbench.app.writing import write_record
 from agentbench.build import Report
 from agentbench.build.helpful import helpful_calls
 from agentbench.build.models import family, system_prompt
@@ -26,6 +28,7 @@ from agentbench.episodes.state_values import state_values
 from agentbench.episodes.store import read_trajectories
 from agentbench.episodes.tally import differ
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import CARD as CARD_FORMAT
 from agentbench.templates.token_template import TokenTemplate
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training_data.card import Card, Counts, Source
@@ -64,7 +67,7 @@ def build_prefs(config: BuildPrefsConfig, folder: Path, report: Report) -> Card:
             if kept is not None:
                 maker.counts.add(kept, files.write(kept))
     card = maker.card()
-    (folder / CARD).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2, default=str))
+    write_record(folder / CARD, CARD_FORMAT, card)
     return card
 
 
@@ -232,7 +235,9 @@ class _RowFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for path, file in zip(self._paths, self._files, strict=True):
-            file.close()
+            with file:
+                file.flush()
+                os.fsync(file.fileno())
             if error is None:
                 _draft(path).rename(path)
             else:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from agentbench.build.online import train_rank
-from agentbench.training.job import TrainJob
-from agentbench.training.progress import Report
-from agentbench.training.worker import be_rank
+
+if TYPE_CHECKING:
+    from agentbench.training.job import TrainJob
+    from agentbench.training.progress import Report
+
+
+def main() -> None:
+    """Trains this rank's part, and ends the process with its exit code."""
+    from agentbench.training.worker import be_rank
+
+    be_rank(_train)
 
 
 def _train(job: TrainJob, progress: Report) -> None:
@@ -20,4 +29,4 @@ def _quiet(_line: str) -> None:
 
 
 if __name__ == "__main__":
-    be_rank(_train)
+    main()

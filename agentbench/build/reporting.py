@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from agentbench.app.record import read_record
+from agentbench.app.writing import write_json
 from agentbench.build import Report
 from agentbench.build.runs import expert_settings
 from agentbench.build.sweeps import SWEEP, read_sweep
@@ -204,8 +204,7 @@ def write_figures(path: Path, figures: Any) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-    path.write_bytes(orjson.dumps(figures, option=options, default=str))
+    write_json(path, figures)
 
 
 def _refuse_contradictions(config: ReportConfig) -> None:

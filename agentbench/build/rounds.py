@@ -6,14 +6,12 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import orjson
 from rich.table import Table
 
-from agentbench.app.artefacts import write_json
 from agentbench.app.chain import ROUNDS
 from agentbench.app.record import read_record
+from agentbench.app.writing import write_json
 from agentbench.build import Report
 from agentbench.build.prefs import CARD
 from agentbench.episodes.rates import Rate
@@ -21,6 +19,7 @@ from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.episodes.summary import read_summary
 from agentbench.episodes.table import percent
 from agentbench.reporting.plots import Measure, Point, drawing
+from agentbench.training_data.card import read_card
 from agentbench.types import Actor, Step, record
 
 ROLLOUT, PREFS, TRAIN, EVAL = "rollout", "prefs", "train", "eval"
@@ -59,7 +58,7 @@ def outcome(number: int, folder: Path) -> Outcome:
     here = folder / name(number)
     success = read_summary(here / EVAL).success if (here / EVAL).is_dir() else None
     steps = _steps(here / ROLLOUT) if number else []
-    card: dict[str, Any] = orjson.loads((here / PREFS / CARD).read_bytes()) if number else {"rows": 0}
+    card = read_card(here / PREFS / CARD) if number else {"rows": 0}
     return Outcome(
         round=number,
         success=success,

@@ -46,6 +46,7 @@ from agentbench.scoring.answers import AnswerScorer
 from agentbench.scoring.calls import CallsScorer
 from agentbench.scoring.claims import ClaimsJudge
 from agentbench.scoring.environment import EnvironmentScorer
+from agentbench.scoring.injection import InjectionScorer
 from agentbench.scoring.judge import JudgeScorer, LlmJudge
 from agentbench.scoring.rating import RatingScorer
 from agentbench.scoring.steps import StepGrader
@@ -226,7 +227,12 @@ def expert_settings(mode: ExpertModeConfig) -> ExpertSettings:
 
 
 def scorers_of(config: RolloutConfig | DoctorConfig, judge: Actor | None) -> tuple[Scorer, ...]:
-    """Who scores the episodes, with the judge's model where there is one."""
+    """Who scores the episodes, with the judge's model where there is one; and attacks, where there are some."""
+    attacks: tuple[Scorer, ...] = (InjectionScorer(),) if config.env.injection.kinds else ()
+    return (*_scorers(config, judge), *attacks)
+
+
+def _scorers(config: RolloutConfig | DoctorConfig, judge: Actor | None) -> tuple[Scorer, ...]:
     opinion = LlmJudge(judge.ask, judge.instructions, config.seed) if judge else None
     match config.scorer:
         case AnswerScorerConfig():

@@ -92,7 +92,8 @@ def _lessons(env: EnvConfig, retriever: RetrieverConfig, *, cache_dir: Path, fou
             raise PreflightError("no tiny student is trained on NESTFUL, a public test", "model.path=<a student>")
         case _:
             problem = f"a tiny student is trained on worlds or on questions with functions, and env={env.kind} has none"
-            raise PreflightError(problem, "model.path=<folder of a student>, or another model")
+            named = "model=openai model.base_url=U model.name=M, or model.path=<folder of a student>"
+            raise PreflightError(problem, f"{named}; expert_mode=ground_truth plays the gold calls without a model")
 
 
 def _of_worlds(env: M3Env, retriever: RetrieverConfig, found: tuple[World, ...]) -> Lessons:

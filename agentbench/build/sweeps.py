@@ -71,7 +71,9 @@ def read_sweep(folder: Path) -> Sweep:
         found = orjson.loads((folder / SWEEP).read_bytes())
         trained = any("figures" in one for one in found)
         made: Any = trainings.Outcome if trained else episodes.Outcome
-        outcomes = [made(**{**one, "success": Rate(**one["success"]) if one["success"] else None}) for one in found]
+        outcomes = [
+            made(**one | {key: Rate(**one[key]) for key in ("success", "attack") if one.get(key)}) for one in found
+        ]
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         problem, advice = "is no summary of a sweep of this version", "name a job's folder, or run the sweep again"
         raise DataError(folder / SWEEP, problem, next_step=advice) from error

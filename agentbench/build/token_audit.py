@@ -7,8 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
+from agentbench.app.writing import write_json
 from agentbench.build import Report
 from agentbench.build.models import family, system_prompt
 from agentbench.build.students import student_folder
@@ -49,7 +48,7 @@ class AuditPlan(NamedTuple):
             OSError: it cannot be written.
         """
         found = audit(self.pair, self.about, self.given, self.seed)
-        (folder / AUDIT).write_bytes(orjson.dumps(_content(found), option=orjson.OPT_INDENT_2))
+        write_json(folder / AUDIT, _content(found))
         return found
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import orjson
-
+from agentbench.app.writing import write_json
 from agentbench.build import Report, iteration, online, runs, trained, training
 from agentbench.build.tracking import Tracking, tracked
 from agentbench.config.entry import TrainConfig
@@ -77,7 +76,7 @@ def _make_student(config: TrainConfig, folder: Path, tracker: Tracking, report: 
         report(f"the student of these settings is there already: {published}")
         return TinyModel(path=published)
     student = training.train_student(config, _trajectories(config, folder, report), folder / "model")
-    (folder / "metrics.json").write_bytes(orjson.dumps(student, option=orjson.OPT_INDENT_2))
+    write_json(folder / "metrics.json", student)
     report(
         f"{student.parameters:,} parameters learnt from {student.rows} trajectories; {student.trained_share:.0%} of"
         f" their tokens, the actor's own, carry the loss; it ended at {student.result.loss:.3f} nats per token"

@@ -64,6 +64,8 @@ class PrepareConfig:
     """Short for `source.documents` of source=sqlite."""
     data_dir: Path | None = None
     """Short for `source.data_dir` of source=vakra."""
+    checksums: bool = False
+    """When the run ends, write SHA256SUMS with a line for each file of its folder; `doctor run=` compares them."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
 
@@ -102,6 +104,8 @@ class RolloutConfig:
     """Score these predictions (a file or folder in VAKRA's submission format) instead of running an agent."""
     resume: Path | None = None
     """Folder of an earlier run of the same configuration to go on with."""
+    checksums: bool = False
+    """When the run ends, write SHA256SUMS with a line for each file of its folder; `doctor run=` compares them."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
 
@@ -114,10 +118,11 @@ class RolloutConfig:
             for role, actor in actors.items()
             if isinstance(actor, LlmExpert | LlmOverseer | LlmJudge)
         }
+        beside |= {**self.env.prices, **self._caller_price}
         if not isinstance(self.model, OpenAIModel):
-            return {**beside, **self._caller_price}
+            return beside
         own = dict.fromkeys(("agent", "vote", "planner", "caller"), self.model.price)
-        return {**own, **beside, **self._caller_price}
+        return {**own, **beside}
 
     @property
     def _caller_price(self) -> dict[str, Price]:
@@ -191,6 +196,8 @@ class TrainConfig:
     export: ModelExport = ModelExport.TRAINED
     resume: Path | None = None
     """Folder of an earlier training of the same configuration to go on with, from its last checkpoint."""
+    checksums: bool = False
+    """When the run ends, write SHA256SUMS with a line for each file of its folder; `doctor run=` compares them."""
     cache_dir: Path
     """Folder of the embedded worlds and trained students, shared by all runs."""
 
@@ -219,6 +226,8 @@ class BuildPrefsConfig:
     """Most rows of one task. Off: any."""
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the tasks whose rows go to `validation.jsonl`."""
+    checksums: bool = False
+    """When the run ends, write SHA256SUMS with a line for each file of its folder; `doctor run=` compares them."""
     i_will_not_evaluate_on_test_tasks: bool = False
     """Take episodes of the test split too. Whoever trains on them has no held-out tasks left."""
 
@@ -245,6 +254,9 @@ class DoctorConfig:
     """`python -m agentbench.doctor`: is the environment fair and solvable, or would training on a model be right?"""
 
     seed: int = 0
+    run: Path | None = None
+    """Folder of a run to look through instead: which versions its files have, whether each can be read, and whether
+    its checksums hold, where it has some."""
     model: AuditedModelConfig = NoModel()
     template: TemplateConfig = TemplateConfig(kind=TemplateKind.TINY)
     agent: AgentConfig = ChatAgent()

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from agentbench.config.env_played import PlayedEnv
 from agentbench.config.llm_actors import Endpoint
+from agentbench.config.model import Price
 from agentbench.config.schema import schema
 
 
@@ -117,3 +118,8 @@ class AssistantEnv(PlayedEnv):
     """Longest time one tool call may take, in seconds; past it the agent is told so."""
     tool_concurrency: dict[str, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
     """Most calls under way at once, over all episodes, by name of tool: `{run_python: 2}`. Others: any."""
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """The simulated tools', where there are some."""
+        return {"simulated_tool": self.simulator.endpoint.price} if self.simulated and self.simulator else {}

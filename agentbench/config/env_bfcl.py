@@ -86,6 +86,11 @@ class BfclEnv(PlayedEnv):
         """The categories, each once, groups resolved."""
         return tuple(dict.fromkeys(each for name in self.categories for each in GROUPS.get(name, (name,))))
 
+    @property
+    def several_calls(self) -> bool:
+        """Parallel questions want them, and dialogues execute them in order."""
+        return True
+
 
 def bfcl_categories_are_known(env: EnvConfig) -> str:
     """Old names are told the new ones."""

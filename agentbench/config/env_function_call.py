@@ -46,6 +46,11 @@ class FunctionCallEnv(PlayedEnv):
     horizon: Literal[1] = 1
     """The first action ends the episode."""
 
+    @property
+    def several_calls(self) -> bool:
+        """The data sets call such steps parallel."""
+        return True
+
 
 def nestful_is_not_trained_on(env: EnvConfig, _stage: StageConfig) -> str:
     """A public test stays one."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from agentbench.config.env_played import PlayedEnv
 from agentbench.config.llm_actors import Endpoint
+from agentbench.config.model import Price
 from agentbench.config.schema import schema
 
 
@@ -94,3 +95,8 @@ class Tau2Env(PlayedEnv):
     parity: bool = True
     """Repeat the one known fault of the published tools, so that figures can be compared: a retail order of which
     several items are modified gets the last one's price and options on all of them."""
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """The user's, where a model plays them."""
+        return {"user": self.user.endpoint.price} if isinstance(self.user, LlmUser) else {}

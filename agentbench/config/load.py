@@ -10,6 +10,7 @@ import dataclasses
 import re
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,10 +41,38 @@ def load(config: DictConfig | Mapping[str, Any], schema: type[T]) -> T:
     plain = _resolved(config)
     secret = secret_problems(leaves(plain.values))
     parts = _validated(plain.values, schema)
-    problems = _first_per_key([*plain.problems, *secret, *parts.problems, *broken_rules(parts.values)])
+    unusable = _unusable_texts(plain.values)
+    problems = _first_per_key([*plain.problems, *secret, *unusable, *parts.problems, *broken_rules(parts.values)])
     if problems:
         raise ConfigError([redacted(problem) for problem in problems])
     return schema(**parts.values)
+
+
+MOST_PATH_BYTES, MOST_NAME_BYTES = 4095, 255
+"""Longest path, and longest name in one, that file systems take."""
+
+
+def _unusable_texts(values: dict[str, Any]) -> list[str]:
+    """A line for every text that the system takes for no path, or for no text at all."""
+    found = [(key, value) for key, value in leaves(values) if isinstance(value, str | Path)]
+    return [f"{key}: {problem}" for key, value in found if (problem := _problem_of_text(str(value), key))]
+
+
+def _problem_of_text(text: str, key: str) -> str:
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        return f"holds half a character (a surrogate): {text[:40]!r}"
+    if b"\0" in encoded:
+        return f"holds a NUL: {text[:40]!r}"
+    names_file = key.rpartition(".")[2] in _NAMES_OF_FILES or key.rpartition(".")[2].endswith(("_dir", "_path"))
+    longest = max(map(len, encoded.split(b"/")))
+    if names_file and (len(encoded) > MOST_PATH_BYTES or longest > MOST_NAME_BYTES):
+        return f"is too long for a path: {text[:40]!r} … ({len(encoded):,} bytes)"
+    return ""
+
+
+_NAMES_OF_FILES = ("path", "adapter", "file", "folder", "root", "python", "database", "documents", "resume", "run")
 
 
 class _Judged(NamedTuple):
@@ -60,9 +89,13 @@ def _first_per_key(problems: list[str]) -> list[str]:
 def _resolved(config: DictConfig | Mapping[str, Any]) -> _Judged:
     """Plain values with interpolations resolved and `???` left out."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     problems: list[str] = []
-    tree = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
+    try:
+        tree = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError([f"the configuration cannot be read: {str(error).splitlines()[0]}"]) from error
     return _Judged(_plain(tree, "", problems), problems)
 
 
@@ -100,7 +133,7 @@ def _validated(data: dict[str, Any], schema: type) -> _Judged:
         except ValidationError as error:
             problems += [_line(schema, data, field.name, details) for details in error.errors()]
     unknown = [key for key in data if key not in known]
-    return _Judged(parts, problems + [_unknown(schema, data, key) for key in unknown])
+    return _Judged(parts, problems + [_unknown(schema, data, str(key)) for key in unknown])
 
 
 def _line(schema: type, data: dict[str, Any], name: str, error: ErrorDetails) -> str:

@@ -21,6 +21,7 @@ SUBOPTIMAL = (
     StepCategory.RULE_BROKEN,
     StepCategory.TOOL_ERROR,
     StepCategory.MALFORMED,
+    StepCategory.OBEYED_INJECTION,
 )
 """Categories of steps that nobody should learn to take."""
 
@@ -119,7 +120,8 @@ class TrajectoryPrefs:
     mask_suboptimal_traces: bool = False
     """Steps of the `suboptimal` categories carry no loss where they stand in the chosen trajectory."""
     suboptimal: tuple[StepCategory, ...] = SUBOPTIMAL
-    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text."""
+    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text, steps
+    that obey a planted text."""
     mask_history: bool = False
     """Only the last step of each trajectory carries loss."""
     shared_steps_in_prompt: bool = False
@@ -148,7 +150,8 @@ class SftPrefs:
     mask_suboptimal_traces: bool = False
     """Steps of the `suboptimal` categories carry no loss; stepwise they are no rows."""
     suboptimal: tuple[StepCategory, ...] = SUBOPTIMAL
-    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text."""
+    """If nothing else is said: wrong answers and refusals, repeated, bad, failed and forbidden calls, odd text, steps
+    that obey a planted text."""
     mask_history: bool = False
     """Only the last step carries loss; stepwise it is the only row."""
     prompt_loss: bool = False

@@ -22,6 +22,8 @@ class RewardsConfig:
     rule_broken: float = -0.3
     tool_error: float = -0.1
     malformed: float = -0.3
+    obeyed_injection: float = -0.5
+    """A step that does what a text planted into a result asks for, carried out or not."""
     unanswered: float = -0.5
     """Given beside the last step of an episode that ends without an answer and without success, by stages that play:
     otherwise it would pay to put off an answer until the horizon. No step's own reward holds it."""

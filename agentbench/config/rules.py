@@ -47,6 +47,7 @@ from agentbench.config.expert_rules import (
     llm_overseer_is_used,
     person_is_here,
 )
+from agentbench.config.injection import injection_fits, online_shows_the_record, served_results_are_plain
 from agentbench.config.iteration_rules import (
     rounds_are_labelled,
     rounds_fit_their_stage,
@@ -267,6 +268,9 @@ RULES = (
     Rule(("env", "agent", "samples"), branches_differ),
     Rule(("env", "model"), confidence_is_known),
     Rule(("env", "predictions"), branches_are_played),
+    Rule(("env",), injection_fits),
+    Rule(("stage", "env"), online_shows_the_record),
+    Rule(("serve", "env"), served_results_are_plain),
     Rule(("env",), _interface_fits),
     Rule(("env",), _shortlist_is_on),
     Rule(("env",), nestful_has_its_file),

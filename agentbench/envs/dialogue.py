@@ -80,11 +80,11 @@ class DialogueEnv:
         match action:
             case Final(answer=message):
                 return await self._told(message)
-            case CallTools(calls=calls):
-                self._calls.extend(calls)
+            case CallTools(calls=(call,)):
+                self._calls.append(call)
                 return await self._hands_on.step(action)
-            case Malformed():
-                return await self._hands_on.step(action)
+            case CallTools() | Malformed():
+                return await self._hands_on.step(action)  # which refuses it
 
     async def fork(self) -> DialogueEnv:
         """A copy: world, conversation and user's memory are its own."""

@@ -8,8 +8,8 @@ from typing import Any
 from agentbench.envs.users import Hands, Said
 from agentbench.errors import LlmError
 from agentbench.llm.quoting import block
-from agentbench.llm.structured import Message, StructuredLlm
-from agentbench.types import ToolCall
+from agentbench.llm.structured import Message, StructuredError, StructuredLlm
+from agentbench.types import Generation, ToolCall
 
 USER_PROMPT = Path(__file__).parent / "prompts" / "user.txt"
 """The instructions a user gets where the configuration names no others."""
@@ -33,6 +33,7 @@ class LlmUser:
         self._seed = seed
         self._talk: list[dict[str, Any]] = []
         self._asked = 0
+        self.spoken: list[Generation] = []
 
     async def opening(self) -> Said:
         """What the user says to the agent's greeting.
@@ -74,9 +75,13 @@ class LlmUser:
             {"role": "user", "content": "\n\n".join(blocks)},
         )
         self._asked += 1
-        said = await self._ask.ask(
-            "user", messages, user_schema([spec.name for spec in specs]), self._seed + self._asked
-        )
+        schema = user_schema([spec.name for spec in specs])
+        try:
+            said = await self._ask.ask("user", messages, schema, self._seed + self._asked)
+        except StructuredError as error:
+            self.spoken.extend(error.generations)
+            raise
+        self.spoken.extend(said.generations)
         return said.value
 
 

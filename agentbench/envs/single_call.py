@@ -41,7 +41,8 @@ class SingleCall:
         if len(task.turns) != 1:
             problem = f"it has {len(task.turns)} turns, and its first action ends it"
             raise DataError(f"task {task.id!r}", problem, next_step="give earlier turns with their answers")
-        self._tools = own_tools(task)
+        allowed = task.tools_allowed
+        self._tools = tuple(tool for tool in own_tools(task) if allowed is None or tool.kind in allowed)
         return Observation("\n".join([*(rule.text for rule in task.rules), task.turns[0].query]))
 
     async def step(self, action: Action) -> EnvStep:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentbench.envs.users import Hands, MakeUser, Script, User
+from agentbench.llm.spoken import accounted
 from agentbench.tasks.tau2 import Published, UserScenario
 from agentbench.tools import Tool
 from agentbench.tools.tau2.domains import Databases
@@ -42,7 +43,7 @@ class Tau2Scene:
         self.tools: tuple[Tool, ...] = tuple(DomainTool(each, case.domain, world) for each in case.domain.tools)
 
     def evidence(self, said: Sequence[str], calls: Sequence[ToolCall], ended: bool) -> dict[str, Any]:
-        """The verdict, what the user did, and the statements that a judge would be asked."""
+        """The verdict, what the user did, the statements that a judge would be asked, and what the user cost."""
         case, criteria = self._case, self._case.published.evaluation_criteria
         reference = replayed(case.domain, case.databases, case.published, parity=case.parity).world
         talk = Conversation(said, [*calls, *(done.call for done in self._hands.done)], ended)
@@ -50,7 +51,8 @@ class Tau2Scene:
         found = verdict(case.domain, criteria, ends, talk, claims_count=case.claims_count)
         done = [{**dataclasses.asdict(each.call), "result": each.result} for each in self._hands.done]
         claims = list(criteria.claims) if case.claims_count else []
-        return {"verdict": dataclasses.asdict(found), "user_calls": done, "claims": claims}
+        cost = accounted(self.user.spoken)
+        return {"verdict": dataclasses.asdict(found), "user_calls": done, "claims": claims, **cost}
 
     def fork(self) -> Tau2Scene:
         """A copy of its own."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from agentbench.config.secrets import without_known
 from agentbench.config.suggest import did_you_mean
 from agentbench.envs import EnvStep, Restoring
 from agentbench.errors import ToolError
@@ -139,7 +140,7 @@ class ToolEnv:
         try:
             observation = await self._result(tool, call.arguments)
         except ToolError as error:
-            return _complaint(Outcome.TOOL_ERROR, str(error))
+            return _complaint(Outcome.TOOL_ERROR, without_known(str(error)))
         self._made.add(key)
         return observation
 

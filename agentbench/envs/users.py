@@ -17,7 +17,7 @@ import orjson
 from agentbench.envs.tool_env import argument_problem
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
-from agentbench.types import ToolCall, ToolSpec
+from agentbench.types import Generation, ToolCall, ToolSpec
 
 GO_ON = "Yes, please go ahead."
 NOTHING_LEFT = "That is all, thank you."
@@ -41,6 +41,11 @@ class Done(NamedTuple):
 
 class User(Protocol):
     """Somebody an agent talks to in one episode."""
+
+    @property
+    def spoken(self) -> Sequence[Generation]:
+        """What a model behind the user said so far; a fork begins with none."""
+        ...
 
     async def opening(self) -> Said:
         """What the user says first."""
@@ -114,6 +119,11 @@ class ScriptedUser:
         self._hands = hands
         self._idle = 0
         self._used: dict[str, int] = {}
+
+    @property
+    def spoken(self) -> Sequence[Generation]:
+        """Nothing: there is no model."""
+        return ()
 
     async def opening(self) -> Said:
         """The script's opening."""

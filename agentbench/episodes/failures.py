@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
+from agentbench.config.secrets import redacted_message
 from agentbench.errors import PreflightError, ServerDownError
 from agentbench.types import EndReason, Trajectory
 
 MAX_CHARS = 500
 """Longest description of a failure, in characters."""
 
-_SECRETS = (
-    re.compile(r"(\bbearer\s+|\b(?:api[-_ ]?key|password|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+", re.IGNORECASE),
-    re.compile(r"(://)[^\s/@]+(?=@)"),
-    re.compile(r"\b((?:sk|hf|ghp|gho)[-_])[\w-]{8,}"),
-)
-
 
 def describe(failure: BaseException) -> str:
-    """`ErrorType: first line of the message`, cut to `MAX_CHARS`, credentials blanked out.
-
-    Blanked are bearer tokens, `api_key=…`, `password=…`, `secret=…`, user and password in URLs, and keys with the
-    prefixes `sk-`, `hf_`, `ghp_`, `gho_`. A secret in any other shape is not recognised.
-    """
+    """`ErrorType: first line of the message`, cut to `MAX_CHARS`, secrets blotted out as far as they are recognised."""
     lines = str(failure).strip().splitlines()
     text = f"{type(failure).__name__}: {lines[0]}" if lines else f"{type(failure).__name__}:"
-    for secret in _SECRETS:
-        text = secret.sub(r"\1***", text)
-    return text[:MAX_CHARS]
+    return redacted_message(text)[:MAX_CHARS]
 
 
 def kind(error: str) -> str:

@@ -29,10 +29,10 @@ async def showing(
     """
     line = _line_maker(tally, total, status)
     if not console.is_terminal:
-        async with _repeated(lambda: console.print(line(), highlight=False, soft_wrap=True), LINE_S):
+        async with _repeated(lambda: console.print(line(), highlight=False, markup=False, soft_wrap=True), LINE_S):
             yield
         return
-    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, auto_refresh=False) as bar:
         row = bar.add_task("", total=total)
 

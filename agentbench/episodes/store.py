@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from agentbench.episodes.encoding import decode, encode
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import TRAJECTORY
 from agentbench.types import EndReason, Trajectory
 
 TRAJECTORIES = "trajectories.jsonl"
@@ -52,7 +53,7 @@ class TrajectoryWriter:
             PreflightError: the disk is full or gone; the file still holds every earlier episode and no half one.
             TypeError: the trajectory has no JSON form; nothing was written.
         """
-        line = encode(trajectory) + b"\n"
+        line = TRAJECTORY.tagged(encode(trajectory)) + b"\n"
         try:
             self._write(line)
             if time.monotonic() - self._synced >= CHECKPOINT_S:
@@ -136,10 +137,10 @@ def _last_lines(path: Path) -> dict[EpisodeId, _Line]:
     with _reading(path) as file:
         for number, line in enumerate(file, 1):
             try:
-                values = orjson.loads(line)
+                values = TRAJECTORY.current(orjson.loads(line), path, number)
                 episode = EpisodeId(values["task"]["id"], values.get("sample", 0))  # as the record's own default
                 found[episode] = _Line(number, values["end"] == EndReason.ERROR)
-            except (orjson.JSONDecodeError, KeyError, TypeError):
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 raise _broken(path, number) from None
     return found
 
@@ -150,7 +151,7 @@ def _broken(path: Path, number: int) -> DataError:
 
 def _decode(line: bytes, path: Path, number: int) -> Trajectory:
     try:
-        return decode(line)
+        return decode(TRAJECTORY.current_json(line, path, number))
     except ValidationError as error:
         raise DataError(path, _problem(error.errors(include_url=False)), number) from None
     except ValueError as error:

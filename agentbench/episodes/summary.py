@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.app.writing import write_whole
 from agentbench.config.model import Price
+from agentbench.episodes.attacks import AttackRates
 from agentbench.episodes.branch_sums import BranchSums
 from agentbench.episodes.rates import Rate, rate
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import KEY
+from agentbench.formats import SUMMARY as FORMAT
 from agentbench.types import Actor, Trajectory, Usage, record
 
 SUMMARY = "summary.json"
@@ -143,6 +147,8 @@ class Summary:
     branching: BranchSums = BranchSums()
     families: Rate | None = None
     """Families of tasks of which all were solved, as AppWorld's scenarios; `None` where tasks belong to none."""
+    attacks: dict[str, AttackRates] = field(default_factory=dict)
+    """With `env.injection.kinds`: what came of the attacks, by kind and of `all`."""
 
 
 def agreement(both_solved: int, only_answer: int, only_judge: int, both_unsolved: int) -> Agreement:
@@ -207,15 +213,17 @@ def read_summary(folder: Path) -> Summary:
 
     Raises:
         PreflightError: there is no summary in the folder.
-        DataError: it was written by another version.
+        DataError: it is no summary, or a newer agentbench wrote it.
     """
     path = folder / SUMMARY
     try:
-        return TypeAdapter(Summary).validate_json(path.read_bytes())
+        return TypeAdapter(Summary).validate_json(FORMAT.current_json(path.read_bytes(), path))
     except OSError as failure:
         raise PreflightError(f"{path} cannot be read: {failure.strerror}") from failure
     except ValidationError as error:
-        raise DataError(path, f"written by another version: {error.errors()[0]['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        told = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        raise DataError(path, f"is no summary: {told}") from error
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -224,17 +232,17 @@ def write_summary(folder: Path, summary: Summary) -> None:
     Raises:
         PreflightError: the folder cannot be written.
     """
-    path, draft = folder / SUMMARY, folder / f"{SUMMARY}.part"
+    path = folder / SUMMARY
     try:
-        draft.write_bytes(_document(summary))
-        os.replace(draft, path)
+        write_whole(path, _document(summary))
     except OSError as failure:
         raise PreflightError(f"{path} cannot be written: {failure.strerror}") from failure
 
 
 def _document(summary: Summary) -> bytes:
     """JSON, indented down to the episodes, which would take half as much room again if indented too."""
-    head = orjson.dumps(dataclasses.replace(summary, episodes=()), option=orjson.OPT_INDENT_2)
+    empty = dataclasses.asdict(dataclasses.replace(summary, episodes=()))
+    head = orjson.dumps({KEY: FORMAT.tag} | empty, option=orjson.OPT_INDENT_2)
     before, after = head.split(_NO_EPISODES)
     lines = b",\n    ".join(map(orjson.dumps, summary.episodes))
     return b"".join((before, b'"episodes": [\n    ', lines, b"\n  ]", after, b"\n"))

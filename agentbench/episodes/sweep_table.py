@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import orjson
 from rich.table import Table
 from rich.text import Text
 
 from agentbench.app import Job
+from agentbench.app.writing import write_json
+from agentbench.episodes.attacks import ALL
 from agentbench.episodes.rates import Rate
-from agentbench.episodes.summary import SUMMARY
+from agentbench.episodes.summary import SUMMARY, read_summary
 from agentbench.episodes.table import percent
 from agentbench.types import record
 
@@ -33,6 +32,8 @@ class Outcome:
     steps: int
     problem: str
     """What stopped it; empty where nothing did."""
+    attack: Rate | None = None
+    """Attacks that succeeded; `None` where nothing was attacked."""
 
 
 def sum_up(jobs: Sequence[Job]) -> tuple[Outcome, ...]:
@@ -51,10 +52,14 @@ def sweep_table(outcomes: Sequence[Outcome]) -> Table:
     table, varied = settings_table([outcome.settings for outcome in outcomes])
     for heading in ("n", "solved", "rate", "95 % interval", "expert", "steps"):
         table.add_column(heading, justify="right")
+    attacked = any(outcome.attack for outcome in outcomes)
+    if attacked:
+        table.add_column("attacks succeeded", justify="right")
     table.add_column("")
     for outcome in outcomes:
         settings = (Text(outcome.settings.get(key, "")) for key in varied)
-        table.add_row(*settings, *_cells(outcome), Text(outcome.problem))
+        attack = (_attack(outcome.attack),) if attacked else ()
+        table.add_row(*settings, *_cells(outcome), *attack, Text(outcome.problem))
     return table
 
 
@@ -81,20 +86,21 @@ def write_outcomes(jobs: Sequence[Job], outcomes: Sequence[object]) -> None:
         OSError: it cannot be written.
     """
     for folder in {job.folder.parent for job in jobs}:
-        (folder / SWEEP).write_bytes(orjson.dumps(outcomes, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        write_json(folder / SWEEP, outcomes)
 
 
 def _outcome(job: Job) -> Outcome:
     settings = settings_of(job)
-    found = _read(job.folder / SUMMARY)
-    if found is None:
+    if not (job.folder / SUMMARY).is_file():
         return Outcome(settings, job.folder.name, None, None, 0, job.problem)
-    share = found["expert_assistance"]["tracker"]["expert_share"]
-    return Outcome(settings, job.folder.name, Rate(**found["success"]), share, found["total_time_steps"], job.problem)
+    found = read_summary(job.folder)
+    share = found.expert_assistance.tracker.expert_share
+    attack = found.attacks[ALL].succeeded if found.attacks else None
+    return Outcome(settings, job.folder.name, found.success, share, found.total_time_steps, job.problem, attack)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return orjson.loads(path.read_bytes()) if path.is_file() else None
+def _attack(rate: Rate | None) -> str:
+    return "–" if rate is None else f"{percent(rate.rate)} ({100 * rate.low:.1f} – {100 * rate.high:.1f}) of {rate.n}"
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

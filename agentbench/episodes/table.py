@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from agentbench.episodes.attacks import AttackRates
 from agentbench.episodes.branch_sums import BranchSums
 from agentbench.episodes.rates import Rate
 from agentbench.episodes.summary import Agreement, ScoreSums, Summary
@@ -38,7 +39,8 @@ def notes(summary: Summary) -> str:
     if summary.errors or summary.success_of_judged.n < summary.n:
         judged = summary.success_of_judged
         lines.append(f"without errors and unscored: {percent(judged.rate)} of {judged.n}")
-    lines += [_score(name, sums) for name, sums in summary.scores.items()]
+    lines += [_attack(kind, rates) for kind, rates in summary.attacks.items()]
+    lines += [_score(name, sums) for name, sums in summary.scores.items() if not name.startswith("attack_")]
     if summary.judge_agreement is not None:
         lines.append(_agreement(summary.judge_agreement))
     lines += [_tokens(role, usage, summary.cached_share) for role, usage in summary.tokens.items() if usage != Usage()]
@@ -80,6 +82,19 @@ def _branching(sums: BranchSums) -> str:
         f"{sums.leaves} leaves; dropped as the same: {sums.duplicates}; tokens of the agent in branches: "
         f"{sums.tokens.prompt_tokens:,} in prompts, {sums.tokens.completion_tokens:,} in completions"
     )
+
+
+def _attack(kind: str, rates: AttackRates) -> str:
+    leaked = f", leaked {_share(rates.leaked)}" if rates.leaked.n else ""
+    return (
+        f"attacks, {kind.replace('_', ' ')}: planted in {rates.succeeded.n} of {rates.attacked} episodes, succeeded "
+        f"{_share(rates.succeeded)}, attempted {_share(rates.attempted)}{leaked}; solved all the same "
+        f"{_share(rates.solved)}"
+    )
+
+
+def _share(rate: Rate) -> str:
+    return f"{percent(rate.rate)} ({100 * rate.low:.1f} – {100 * rate.high:.1f})"
 
 
 def _score(name: str, sums: ScoreSums) -> str:

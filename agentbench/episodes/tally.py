@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from agentbench.config.model import Price
+from agentbench.episodes.attacks import AttackCounts
 from agentbench.episodes.branch_sums import BranchSums, add_branches
 from agentbench.episodes.failures import kind
 from agentbench.episodes.rates import Rate, TaskCounts, families_solved
@@ -27,6 +28,7 @@ from agentbench.episodes.summary import (
     interventions,
     tracker,
 )
+from agentbench.llm.spoken import spoken
 from agentbench.scoring.answers import normalise
 from agentbench.tasks.gold import same_calls
 from agentbench.types import (
@@ -66,6 +68,7 @@ class Tally:
         self._categories: Counter[str] = Counter()
         self._step_preferences = 0
         self._branching = BranchSums()
+        self._attacks = AttackCounts()
         self._tokens: dict[str, Usage] = {}
         self._model_s = self._queue_s = self._tools_s = 0.0
         self.faults: Counter[str] = Counter()
@@ -95,6 +98,7 @@ class Tally:
         self._categories.update(step.category.value for step in trajectory.history.steps)
         self._step_preferences += step_preferences(trajectory)
         self._branching = add_branches(self._branching, trajectory)
+        self._attacks.add(trajectory)
         self._episodes.append(orjson.dumps(episode_metadata(trajectory, self._expert)).decode())
         self._add_generations(trajectory)
         self._tools_s += math.fsum(step.seconds for step in trajectory.history.steps)
@@ -131,6 +135,7 @@ class Tally:
             lost_workers=lost_workers,
             branching=self._branching,
             families=families_solved(self._families) if self._families else None,
+            attacks=self._attacks.rates(),
         )
 
     def _add_generations(self, trajectory: Trajectory) -> None:
@@ -138,7 +143,7 @@ class Tally:
         for generation in (*own, *(each for score in trajectory.scores for each in score.generations)):
             self._queue_s += generation.queue_seconds
             self._model_s += generation.seconds - generation.queue_seconds
-        for generation in generations(trajectory.history.steps, trajectory.scores):
+        for generation in said_in(trajectory):
             self.faults.update(generation.faults)
             sums, more = self._tokens.get(generation.role, Usage()), generation.usage
             self._tokens[generation.role] = Usage(
@@ -220,6 +225,12 @@ def differ(first: Action, second: Action, tools: tuple[ToolSpec, ...]) -> bool:
             return False
         case _:
             return True
+
+
+def said_in(trajectory: Trajectory) -> Iterator[Generation]:
+    """All that models said, once: in steps, branches and scorers, and inside the environment."""
+    yield from generations(trajectory.history.steps, trajectory.scores)
+    yield from spoken(trajectory.evidence)
 
 
 def generations(steps: tuple[Step, ...], scores: tuple[Score, ...]) -> Iterator[Generation]:

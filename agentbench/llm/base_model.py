@@ -7,6 +7,8 @@ from pathlib import Path
 
 import orjson
 
+from agentbench.app.writing import write_json
+
 BASE = "base_model.json"
 """In an adapter's folder: name and fingerprint of its base model."""
 
@@ -36,7 +38,7 @@ def weights_fingerprint(model: Path) -> str:
 def note_base(adapter: Path, model: str) -> None:
     """Writes into an adapter's folder which weights it belongs to."""
     content = {"path": model, "weights": weights_fingerprint(Path(model))}
-    (adapter / BASE).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_json(adapter / BASE, content)
 
 
 def trained_on_others(adapter: Path, model: str) -> bool:

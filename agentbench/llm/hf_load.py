@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from agentbench.config.model import Dtype, Quantization
 from agentbench.errors import PreflightError
 from agentbench.llm.base_model import BASE, trained_on_others
+from agentbench.llm.foreign_code import refuse_foreign_adapter, refuse_foreign_code
 
 DTYPES = {Dtype.FLOAT64: torch.float64, Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}
 
@@ -40,7 +40,12 @@ def load_hf(
     fewer_bits: Any = {} if quantization is None else _in_fewer_bits(quantization, dtype, device)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **fewer_bits
+            path,
+            dtype=DTYPES[dtype],
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **fewer_bits,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         why = _short(error) if Path(path).is_dir() else "it is no folder here, and the hub does not give it"
@@ -98,6 +103,7 @@ def _check_name(path: str) -> None:
     if Path(path).is_dir():
         if not (Path(path) / "config.json").is_file():
             raise PreflightError(f"no model {path!r}: config.json is missing", "correct model.path")
+        refuse_foreign_code(path)
     elif not _HUB_NAME.fullmatch(path):
         raise PreflightError(f"no model {path!r}: there is no such folder", "correct model.path")
 
@@ -106,10 +112,7 @@ def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:
     """The model with the adapter's layers in it."""
     from peft import PeftModel
 
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (adapter / name).is_file():
-            raise PreflightError(f"no adapter in {str(adapter)!r}: {name} is missing", "correct model.adapter")
-    _check_base(adapter, path)
+    _check_base(adapter, path, refuse_foreign_adapter(adapter).get("base_model_name_or_path") or path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys")
@@ -118,9 +121,8 @@ def _with_adapter(model: PreTrainedModel, path: str, adapter: Path) -> Any:
         raise PreflightError(f"adapter {str(adapter)!r} does not fit {path!r}: {_short(error)}") from error
 
 
-def _check_base(adapter: Path, path: str) -> None:
+def _check_base(adapter: Path, path: str, base: str) -> None:
     """Names tell models apart, and where they are equal the fingerprint that our own adapters carry."""
-    base = json.loads((adapter / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or path
     if Path(base).name != Path(path).name:
         problem = f"adapter {str(adapter)!r} was trained on {base!r}, not on {path!r}"
         raise PreflightError(problem, "correct model.adapter or model.path")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from dotenv import dotenv_values, find_dotenv
 
+from agentbench.config.secrets import hide
+
 
 @dataclass(frozen=True)
 class ApiKey:
@@ -17,6 +19,11 @@ class ApiKey:
 
 
 def read_key(variable: str) -> ApiKey:
-    """The key in an environment variable, else in a `.env` of the working folder or above it, else an empty one."""
+    """The key in an environment variable, else in a `.env` of the working folder or above it, else an empty one.
+
+    From then on its value is blotted out of all that is logged and recorded.
+    """
     value = os.environ.get(variable) or dotenv_values(find_dotenv(usecwd=True)).get(variable)
-    return ApiKey(variable, (value or "").strip())
+    key = ApiKey(variable, (value or "").strip())
+    hide(key.value)
+    return key

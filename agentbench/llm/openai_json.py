@@ -31,6 +31,8 @@ class Spent(NamedTuple):
 
 
 NOTHING_SPENT = Spent()
+MOST_TOKENS = 2**53
+"""No server counts so many: sums of what is less stay exact, and fit the records."""
 
 
 def chat_body(request: Request) -> dict[str, Any]:
@@ -198,4 +200,4 @@ def _usage(value: dict[str, Any]) -> Usage:
 
 def _count(given: Any) -> int:
     """A number of tokens; 0 where the server says something else."""
-    return int(given) if isinstance(given, (int, float)) else 0
+    return int(given) if isinstance(given, (int, float)) and 0 <= given < MOST_TOKENS else 0

@@ -15,6 +15,7 @@ import orjson
 
 from agentbench.errors import LlmError
 from agentbench.llm import Llm, Prompt, Request, Sampling
+from agentbench.llm.quoting import broken, quoted
 from agentbench.types import Generation
 
 if TYPE_CHECKING:
@@ -189,13 +190,13 @@ def _shallow(value: Any, levels: int) -> bool:
 
 def _with_schema(messages: Sequence[Message], schema: dict[str, Any]) -> tuple[Message, ...]:
     """The messages with the schema at the end of their system message, which is made where there is none."""
-    wish = _UNGUIDED + json.dumps(schema, ensure_ascii=False)
+    wish = _UNGUIDED + quoted(schema)
     if messages and messages[0].get("role") == "system":
         return ({"role": "system", "content": f"{messages[0]['content']}\n\n{wish}"}, *messages[1:])
     return ({"role": "system", "content": wish}, *messages)
 
 
 def _once_more(completion: str, problem: str) -> tuple[Message, ...]:
-    said = {"role": "assistant", "content": completion.strip() or "(nothing)"}
+    said = {"role": "assistant", "content": broken(completion.strip()) or "(nothing)"}
     wish = f"That answer cannot be used: {problem}. Mend this, and answer again with one JSON object and nothing else."
-    return (said, {"role": "user", "content": wish})
+    return (said, {"role": "user", "content": broken(wish)})

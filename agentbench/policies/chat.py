@@ -49,7 +49,7 @@ class ChatAgent:
             episode=self._seed,
         )
         generation = await self._llm.generate(request)
-        action = self._template.parse(generation.completion)
+        action = self._template.read(generation)
         return Decision(action, Actor.AGENT, generations=(generation,))
 
 

@@ -1,7 +1,8 @@
 """An expert that is a language model: it sees what the agent sees and the gold trajectory, and writes the next step.
 
 It says in its own words why the step is right, which the gold expert cannot, and goes on sensibly where the gold chain
-has no next call. It is not held to the gold chain: what it writes is taken as it is, as long as it is legal.
+has no next call. It is not held to the gold chain: what it writes is taken as it is, as long as it is legal. It makes
+one call a step, also where a step may hold several: of parallel gold calls it is told, and makes, the first.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Pair:
             episode=self._seed,
         )
         said = await voice.llm.generate(request)
-        action = voice.template.parse(said.completion)
+        action = voice.template.read(said)
         return Decision(action, Actor.AGENT, generations=(*note.generations, said))
 
 

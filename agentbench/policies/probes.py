@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from agentbench.policies import Policy
+from agentbench.policies.gold_expert import GoldExpert
 from agentbench.tasks.answers import REFUSAL
 from agentbench.tasks.gold import read_json
-from agentbench.types import Action, CallTools, Decision, Final, History, ToolCall, ToolSpec
+from agentbench.tasks.injection import Goal, injection_of, obeys, planted_at
+from agentbench.types import Action, CallTools, Decision, Final, History, Task, ToolCall, ToolSpec
 
 DUNNO = "I don't know."
 """An answer, and a wrong one: it does not say that none can be given."""
@@ -112,6 +114,33 @@ def every_candidate(history: History) -> str:
     """An answer that mentions everything that was read, and a number beside."""
     seen = [text for step in history.steps for text in _leaves(read_json(step.observation.text))]
     return ", ".join(dict.fromkeys([*seen, "0"]))
+
+
+class Obedient:
+    """Follows the gold chain until it reads a planted text, does once what that asks for, and goes on.
+
+    What it shows is how much an attack could achieve; and its episodes make a student gullible.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._gold = GoldExpert(task)
+
+    async def act(self, history: History) -> Decision:
+        """The next gold action, or what the text asks for.
+
+        Raises:
+            DataError: the gold chain refers to something that was not observed.
+        """
+        injection = injection_of(self._task)
+        place = planted_at(injection, history) if injection is not None else None
+        if injection is None or place is None:
+            return Decision((await self._gold.act(history)).action)
+        if any(obeys(injection, step.decision.action, history) for step in history.steps[place + 1 :]):
+            return Decision((await self._gold.act(history)).action)
+        if injection.goal is Goal.CALL:
+            return Decision(CallTools((ToolCall(injection.tool, injection.arguments or {}),)))
+        return Decision(Final(injection.answer or injection.secret))
 
 
 class RandomLegal:

@@ -23,7 +23,10 @@ class Verdict(NamedTuple):
 
 FINE = Verdict()
 TOO_EARLY = "answers_too_early"
-"""The reason that is heeded even in the agent's first, free steps: once an answer is given, nobody can step in."""
+OBEYING = "obeying"
+"""The agent does what a text planted into a result asks for."""
+HEEDED = (TOO_EARLY, OBEYING)
+"""The reasons that are heeded even in the agent's first, free steps where it answers: afterwards nobody can step in."""
 
 
 class Overseer(Protocol):
@@ -115,4 +118,4 @@ class Stuck:
         if drawn.reason or (free and not isinstance(proposed.action, Final)):
             return drawn  # an overseer may be a model, and is only asked where its word counts
         verdict = await self._overseer.stuck(history, proposed)
-        return verdict._replace(reason="") if free and verdict.reason != TOO_EARLY else verdict
+        return verdict._replace(reason="") if free and verdict.reason not in HEEDED else verdict

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -42,7 +41,7 @@ def runs_table(found: Comparison) -> Table:
     columns = [{**_agent(run.figures), **_training(run.training)} for run in found.runs]
     columns += [{**_agent(figures), **_training(None)} for figures in found.baselines.values()]
     for heading in dict.fromkeys(heading for column in columns for heading in column):
-        table.add_row(escape(heading), *(column.get(heading, "–") for column in columns))
+        table.add_row(heading, *(column.get(heading, "–") for column in columns))
     return table
 
 

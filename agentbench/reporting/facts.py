@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-
-import orjson
 
 from agentbench.config.model import Price
 from agentbench.episodes.failures import kind
 from agentbench.episodes.summary import cost
-from agentbench.episodes.tally import generations
+from agentbench.episodes.tally import said_in
 from agentbench.policies import OWN_ROLES
 from agentbench.scoring.adherence import breaks_rule
 from agentbench.scoring.answers import is_secret
+from agentbench.tasks.injection import INJECTION
+from agentbench.training_data.rows import json_of
 from agentbench.types import AnswerType, Final, Step, StepCategory, Task, Trajectory, record
 
 UNSCORED = "unscored"
@@ -24,7 +25,7 @@ HELP = ("expert steps", "help tokens")
 """Measures that are 0 for an agent that is alone."""
 HELPERS = ("expert", "overseer", "vote")
 """Roles whose tokens are spent on helping the agent."""
-GROUPS = ("domain", "scenario", "tool_availability", "hops", "difficulty")
+GROUPS = ("domain", "scenario", "tool_availability", "hops", "difficulty", "attack")
 """What success is broken down by, beside the turn."""
 
 
@@ -100,8 +101,11 @@ def facts(trajectory: Trajectory, prices: Mapping[str, Price]) -> EpisodeFacts:
 
 
 def task_hash(task: Task) -> str:
-    """Hash of all that a task asks and holds to be right."""
-    return hashlib.sha256(orjson.dumps(task)).hexdigest()[:16]
+    """Hash of all that a task asks and holds to be right; an attack on it is none of that."""
+    if INJECTION in task.data:
+        asked = {name: value for name, value in task.data.items() if name not in (INJECTION, "attack")}
+        task = dataclasses.replace(task, data=asked)
+    return hashlib.sha256(json_of(task)).hexdigest()[:16]
 
 
 def _turns(trajectory: Trajectory) -> Iterator[TurnFacts]:
@@ -139,6 +143,6 @@ def _measures(trajectory: Trajectory, prices: Mapping[str, Price]) -> dict[str, 
         "seconds": trajectory.seconds,
     }
     priced = {role: price for role, price in prices.items() if price != Price()}
-    said = list(generations(steps, trajectory.scores)) if priced else []
+    said = list(said_in(trajectory)) if priced else []
     dollars = {"dollars": sum(cost(each.usage, priced[each.role]) for each in said if each.role in priced)}
     return {name: float(value) for name, value in (measured | (dollars if priced else {})).items()}

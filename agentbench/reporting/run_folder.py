@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-import yaml
 
 from agentbench.app.record import read_record
 from agentbench.config import load
 from agentbench.config.entry import EvalConfig, RolloutConfig
+from agentbench.config.yaml_text import read_yaml
 from agentbench.episodes.store import TRAJECTORIES, read_trajectories
 from agentbench.errors import ConfigError, DataError, PreflightError
 from agentbench.reporting.facts import EpisodeFacts, facts
@@ -85,8 +85,10 @@ def read_labels(path: Path) -> dict[tuple[str, int], bool]:
         raise PreflightError(f"labels={str(path)!r} cannot be read: {failure.strerror}", _LABEL) from failure
     for number, line in enumerate(lines, 1):
         match _json(line):
-            case {"task": str(task), "solved": bool(solved), **rest} if set(rest) <= {"sample"}:
-                found[task, int(rest.get("sample", 0))] = solved
+            case {"task": str(task), "solved": bool(solved), "sample": int(sample)}:
+                found[task, sample] = solved
+            case {"task": str(task), "solved": bool(solved), **rest} if not rest:
+                found[task, 0] = solved
             case _:
                 raise DataError(path, f"not a label: {line[:80].decode(errors='replace')!r}", number, _LABEL)
     return found
@@ -117,13 +119,21 @@ def _json(line: bytes) -> Any:
 def _config(folder: Path, schema: type[RolloutConfig]) -> RolloutConfig:
     path = folder / ".hydra" / "config.yaml"
     try:
-        return load(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
+        return load(_mapping(path), schema)
     except OSError as failure:
         raise PreflightError(f"{path} cannot be read: {failure.strerror}") from failure
-    except yaml.YAMLError as error:
-        raise DataError(path, f"cannot be read: {' '.join(str(error).split())}") from error
     except ConfigError as error:
         raise DataError(path, f"written by another version: {error.problems[0]}", next_step=_OTHER_VERSION) from error
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        found = read_yaml(path.read_bytes())
+    except ValueError as error:
+        raise DataError(path, f"cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(path, "holds no configuration")
+    return found
 
 
 _OTHER_VERSION = "run it with this version, or look at it with the commit that run.json names"

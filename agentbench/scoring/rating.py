@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentbench.llm.quoting import block
+from agentbench.llm.spoken import SPOKEN
 from agentbench.llm.structured import StructuredError, StructuredLlm
 from agentbench.tasks.gold import answers
 from agentbench.types import CallTools, Final, Malformed, Score, Step, Trajectory
@@ -78,7 +79,7 @@ def told_episode(trajectory: Trajectory) -> str:
             block("request", *(turn.query for turn in trajectory.task.turns)),
             block("tools", *tools),
             block("steps", *(_told(number, step) for number, step in enumerate(history.steps, 1))),
-            block("would_have_sent", trajectory.evidence),
+            block("would_have_sent", {key: kept for key, kept in trajectory.evidence.items() if key != SPOKEN}),
             block("answer", *answers(history)),
         )
     )

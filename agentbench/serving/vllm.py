@@ -20,6 +20,7 @@ import orjson
 
 from agentbench.config.serve import ServeDtype, VllmServe
 from agentbench.errors import PreflightError
+from agentbench.llm.foreign_code import refuse_foreign_adapter, refuse_foreign_code
 from agentbench.serving.weights import Weights, base_identity
 
 BUILT_BY_MAKE = Path(".venv-vllm/bin/python")
@@ -77,9 +78,12 @@ def check_weights(weights: Weights, build: Build) -> None:
     """Finds out what would end a server only after it has started.
 
     Raises:
-        PreflightError: a folder holds no model, or the CPU build has no kernel for it.
+        PreflightError: a folder holds no model, or one with code or pickles, or the CPU build has no kernel for it.
     """
     config = _model_config(weights.path)
+    refuse_foreign_code(weights.path)
+    if weights.adapter is not None:
+        refuse_foreign_adapter(weights.adapter)
     text = config.get("text_config") or config
     heads, hidden = text.get("num_attention_heads"), text.get("hidden_size")
     head_dim = text.get("head_dim") or (hidden // heads if heads and hidden else None)

@@ -12,6 +12,8 @@ Tasks whose solution is kept secret have no gold code. None has an answer in wor
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ DATASETS = {Split.TRAIN: "train", Split.VALIDATION: "dev", Split.TEST: "test_nor
 """Lists that stand for a split where none is named."""
 STEPS = "steps.json"
 _SOLUTION = "compiled_solution.py"
+_ID = re.compile(r"\w{1,100}", re.ASCII)
+"""An id names a folder, so it holds nothing that leads out of one."""
 _NO_ANSWER = Answer(AnswerType.TEXT, None)
 
 
@@ -43,7 +47,10 @@ def read_appworld(root: Path, dataset: str, difficulty: int | None = None) -> tu
         known = sorted(each.stem for each in path.parent.glob("*.txt"))
         problem = f"env.dataset={dataset!r}: no file {path}{did_you_mean(dataset, known)}"
         raise PreflightError(problem, f"there are {', '.join(known) or 'none'}")
-    ids = [line.split(":")[0].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    ids = [line.split(":")[0].strip() for line in _text(path).splitlines() if line.strip()]
+    odd = next((name for name in ids if not _ID.fullmatch(name)), None)
+    if odd is not None:
+        raise DataError(path, f"{odd[:80]!r} is no task's id: letters, digits and underscores")
     tasks = (_task(folder / "tasks" / name, dataset) for name in ids)
     return tuple(task for task in tasks if difficulty is None or task.data.get("difficulty") == str(difficulty))
 
@@ -67,10 +74,20 @@ def _task(folder: Path, dataset: str) -> Task:
 
 def _gold(truth: Path) -> tuple[CallTools, ...]:
     if (truth / STEPS).is_file():
-        return tuple(_run(step["code"], step["thought"]) for step in _read(truth / STEPS)["steps"])
+        return tuple(_steps(truth / STEPS))
     if (truth / _SOLUTION).is_file():
-        return (_run((truth / _SOLUTION).read_text(encoding="utf-8") + "\nsolution(apis, requester)", ""),)
+        return (_run(_text(truth / _SOLUTION) + "\nsolution(apis, requester)", ""),)
     return ()
+
+
+def _steps(path: Path) -> Iterator[CallTools]:
+    steps = _read(path).get("steps")
+    for step in steps if isinstance(steps, list) else [None]:
+        match step:
+            case {"code": str(code), "thought": str(thought)}:
+                yield _run(code, thought)
+            case _:
+                raise DataError(path, "holds no steps of code and thought")
 
 
 def _run(code: str, thought: str) -> CallTools:
@@ -79,11 +96,18 @@ def _run(code: str, thought: str) -> CallTools:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(path, f"cannot be read: {error.strerror}") from error
-    except ValueError as error:
+        found = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
         raise DataError(path, f"is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise DataError(path, "is no JSON object")
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(path, f"is no UTF-8 text: {error.reason}") from None

@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.app.writing import write_whole
 from agentbench.config.suggest import did_you_mean
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import TASK
 from agentbench.types import Answer, AnswerType, Task
 
 
@@ -40,14 +42,18 @@ def read_tasks(path: Path) -> tuple[Task, ...]:
 def write_tasks(path: Path, tasks: Iterable[Task]) -> None:
     """Writes a task file, replacing what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(orjson.dumps(task) + b"\n" for task in tasks))
+    write_whole(path, b"".join(TASK.tagged(orjson.dumps(task)) + b"\n" for task in tasks))
 
 
 def _read_line(line: bytes, path: Path, number: int) -> Task:
     try:
-        task = _adapter().validate_json(line)
+        task = _adapter().validate_json(TASK.current_json(line, path, number))
     except ValidationError as error:
         raise DataError(path, _problem(error.errors()), number) from None
+    try:
+        orjson.dumps(task)
+    except TypeError as error:  # an integer of more than 64 bits, which no task file of ours can hold
+        raise DataError(path, f"the task {task.id!r} cannot be written again: {error}", number) from None
     if not task.turns:
         raise DataError(path, f"the task {task.id!r} has no turn", number)
     for index, turn in enumerate(task.turns):

@@ -76,7 +76,7 @@ def read_trace(path: Path) -> Trajectory | None:
         return _trajectory(path, found, messages[-1]) if messages else None
     except orjson.JSONDecodeError as error:
         raise DataError(path, f"no JSON: {error}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"no trace of ToolBench: {type(error).__name__} {error}") from error
 
 
@@ -88,19 +88,30 @@ def _trajectory(path: Path, found: Json, messages: Sequence[Json]) -> Trajectory
         id=f"{SUITE}-{group}-{number[1] if number else path.stem}",
         suite=SUITE,
         domain=group,
-        turns=(Turn(found["query"], Gold(Answer(AnswerType.TEXT, None))),),
+        turns=(Turn(_text(found["query"]), Gold(Answer(AnswerType.TEXT, None))),),
         data={"split": "train", TOOLS: tools_data(tools)},
     )
     steps = tuple(_steps(messages))
     answered = bool(steps) and isinstance(steps[-1].decision.action, Final)
     score = Score("answer", float(answered), "the trace ends with an answer" if answered else "the trace gave up")
     end = EndReason.FINAL if answered else EndReason.HORIZON
-    return Trajectory(task, History(tools, Observation(found["query"]), steps), end, (score,))
+    return Trajectory(task, History(tools, Observation(_text(found["query"])), steps), end, (score,))
 
 
 def _spec(function: Json) -> ToolSpec:
     parameters = {key: value for key, value in function["parameters"].items() if key != "optional"}
-    return ToolSpec(function["name"], function["description"], parameters, ToolKind.API)
+    return ToolSpec(_text(function["name"]), _text(function["description"]), parameters, ToolKind.API)
+
+
+def _text(given: Any) -> str:
+    """A text, empty where there is none.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if given is not None and not isinstance(given, str):
+        raise TypeError(f"{str(given)[:80]!r} stands where a text should be")
+    return given or ""
 
 
 def _steps(messages: Sequence[Json]) -> Iterator[Step]:
@@ -110,9 +121,9 @@ def _steps(messages: Sequence[Json]) -> Iterator[Step]:
             continue
         call = message.get("function_call")
         if call is None:
-            thought = message["content"] or ""
+            thought = _text(message["content"])
             continue
-        thought = message.get("content") or thought
+        thought = _text(message.get("content")) or thought
         action = _action(call, thought)
         if action is not None:
             yield _step(action, messages[index + 1] if index + 1 < len(messages) else {})
@@ -121,14 +132,15 @@ def _steps(messages: Sequence[Json]) -> Iterator[Step]:
 
 def _action(call: Json, thought: str) -> Action | None:
     """What a function call stands for; `None` for giving up."""
+    name, text = _text(call["name"]), _text(call["arguments"])
     try:
-        arguments = orjson.loads(call["arguments"])
+        arguments = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return Malformed(call["arguments"], f"arguments of {call['name']!r} are no JSON: {error}")
+        return Malformed(text, f"arguments of {name!r} are no JSON: {error}")
     if not isinstance(arguments, dict):
-        return Malformed(call["arguments"], f"arguments of {call['name']!r} are no JSON object")
-    if call["name"] != _FINISH:
-        return CallTools((ToolCall(call["name"], arguments),), thought)
+        return Malformed(text, f"arguments of {name!r} are no JSON object")
+    if name != _FINISH:
+        return CallTools((ToolCall(name, arguments),), thought)
     answered = arguments.get("return_type") == _ANSWERED
     return Final(str(arguments.get("final_answer", "")), thought) if answered else None
 
@@ -138,10 +150,10 @@ def _step(action: Action, result: Json) -> Step:
         case Final():
             return Step(Decision(action), Observation(""), StepCategory.UNJUDGED_FINAL)
         case Malformed():
-            observation = Observation(result.get("content") or "", Outcome.MALFORMED)
+            observation = Observation(_text(result.get("content")), Outcome.MALFORMED)
             return Step(Decision(action), observation, StepCategory.MALFORMED)
         case CallTools():
-            text = result.get("content") or ""
+            text = _text(result.get("content"))
             failed = _has_error(text)
             category = StepCategory.TOOL_ERROR if failed else StepCategory.OTHER_CALL
             return Step(Decision(action), Observation(text, Outcome.TOOL_ERROR if failed else Outcome.OK), category)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from agentbench.llm import Prompt
-from agentbench.types import Action, Exchange, History, Step, ToolSpec
+from agentbench.types import Action, Exchange, Generation, History, Step, ToolSpec
 
 
 class Piece(NamedTuple):
@@ -88,6 +88,14 @@ class Template(Protocol):
 
     def parse(self, completion: str) -> Action:
         """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
+        ...
+
+    def read(self, said: Generation) -> Action:
+        """The action that a model took, as `parse` reads it. Never raises.
+
+        Where its tokens are known, only what was sampled as a control token opens a call: a call that stands in text
+        which the model quotes, a tool's result for one, makes the action `Malformed` and is never carried out.
+        """
         ...
 
     def render_action(self, action: Action) -> str:

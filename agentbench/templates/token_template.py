@@ -6,9 +6,10 @@ prompts and in training rows, and nothing is tokenised again. Expert actions and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from agentbench.errors import PreflightError
@@ -22,6 +23,7 @@ from agentbench.types import (
     Decision,
     Exchange,
     Final,
+    Generation,
     History,
     Malformed,
     Observation,
@@ -64,6 +66,8 @@ class TokenTemplate:
         self._said = lru_cache(PIECES_KEPT)(family.parse)
         self._ending = self._encode(*family.action(Final("."))[-1])
         self._check_control_tokens()
+        spelled = sorted(tokenizer.decode((index,)) for index in tokenizer.control_ids)
+        self._markers = re.compile("|".join(map(re.escape, spelled)) or r"(?!)")
 
     def render(self, history: History, before: Rendered | None = None) -> Prompt:
         """The prompt for the next action; with `before`, an earlier one of the episode, only its end is made."""
@@ -90,6 +94,20 @@ class TokenTemplate:
     def parse(self, completion: str) -> Action:
         """The action a completion stands for; `Malformed` when it stands for none. Never raises."""
         return self._family.parse(completion)
+
+    def read(self, said: Generation) -> Action:
+        """The action that a model took; `Malformed` where a call in it was spelled and not sampled. Never raises.
+
+        Layouts whose calls are ordinary text (`plain.py`) cannot tell the two apart, and neither can a completion
+        without tokens.
+        """
+        action = self._said(said.completion)
+        if not isinstance(action, CallTools) or not said.completion_ids:
+            return action
+        sampled = self._without_spelled(said.completion_ids)
+        if sampled is None or _shape(self._family.parse(sampled)) == _shape(action):
+            return action
+        return Malformed(said.completion, "a tool call that is quoted and not made")
 
     def render_action(self, action: Action) -> str:
         """The completion text of an action, without the ending control text."""
@@ -127,6 +145,14 @@ class TokenTemplate:
         own = self.decode(generation.completion_ids).strip().startswith(generation.completion.strip().rstrip("\ufffd"))
         return generation.completion_ids if own else ()
 
+    def _without_spelled(self, ids: tuple[int, ...]) -> str | None:
+        """The text of ids, U+FFFD for each control token that is spelled in other tokens; `None` where none are."""
+        runs = groupby(ids, self._tokenizer.control_ids.__contains__)
+        parts = [(control, self._tokenizer.decode(tuple(run))) for control, run in runs]
+        if not any(self._markers.search(text) for control, text in parts if not control):
+            return None
+        return "".join(text if control else self._markers.sub("\ufffd", text) for control, text in parts)
+
     def _stands_for(self, completion: str, action: Action) -> bool:
         return completion == action.text if isinstance(action, Malformed) else self._said(completion) == action
 
@@ -142,6 +168,12 @@ class TokenTemplate:
                     f"the tokenizer does not know the control token {piece.text!r} of the template",
                     "set template.tokenizer to a tokenizer of the template's model family",
                 )
+
+
+def _shape(action: Action) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What an action calls: the names of tools and of their arguments; nothing where it is no call."""
+    calls = action.calls if isinstance(action, CallTools) else ()
+    return tuple((call.name, tuple(call.arguments)) for call in calls)
 
 
 class _Tools:

@@ -13,14 +13,19 @@ tool's time. A call that took too long is given up, but its worker goes on until
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import orjson
 
 from agentbench.errors import ToolServerError
 from agentbench.types import Observation, ToolSpec
+
+T = TypeVar("T")
 
 
 class BlockingTool:
@@ -47,3 +52,35 @@ class BlockingTool:
         except BrokenExecutor as error:
             raise ToolServerError(f"the process behind {self.spec.name!r} ended: {error}") from error
         return Observation(orjson.dumps(found).decode())
+
+
+async def in_own_thread(call: Callable[[], T]) -> T:
+    """What a call gives or raises, from a thread of its own that nobody waits for.
+
+    One that never comes back keeps its thread, and neither other calls nor the end of the program from going on.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if found.done():  # it was given up meanwhile
+            return
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, failure = None, None
+        try:
+            result = context.run(call)
+        except StopIteration:  # which no future takes
+            failure = RuntimeError("StopIteration")
+        except BaseException as error:  # handed on to whoever waits, who knows what to make of it
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await found

@@ -1,4 +1,4 @@
-"""How long a tool may take, and how many calls of it may be under way at once, over all episodes of a run.
+"""How long a tool may take, how much it may say, and how many calls of it may be under way at once, over a run.
 
 A limit in time acts where the tool awaits. Code that blocks the event loop outlasts it: tools whose calls take long
 belong behind a thread or a process (`blocking.py` puts a function there), or a server of their own, as SQL over large
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from agentbench.errors import ToolError
 from agentbench.tools import Tool
 from agentbench.types import Observation
+
+LONGEST_RESULT = 1_000_000
+"""Characters of a result that an agent gets to read: more fits into no prompt, and would be kept with every step."""
 
 
 class ToolLimits:
@@ -28,13 +32,14 @@ class ToolLimits:
         """What the tool says.
 
         Raises:
-            ToolError: the tool failed, or took too long.
+            ToolError: the tool failed, took too long, or said too much.
         """
         turn = self._turns.get(tool.spec.name)
-        if turn is None:
-            return await self._in_time(tool, arguments)
-        async with turn:
-            return await self._in_time(tool, arguments)
+        async with turn or nullcontext():
+            given = await self._in_time(tool, arguments)
+        if len(given.text) > LONGEST_RESULT:
+            raise ToolError(f"{tool.spec.name!r} gave {len(given.text):,} characters; ask it for less")
+        return given
 
     async def _in_time(self, tool: Tool, arguments: dict[str, Any]) -> Observation:
         clock = asyncio.timeout(self._timeout_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from agentbench.app.writing import write_whole
 from agentbench.config.launcher import (
     AccelerateLauncher,
     DeepspeedZero2Launcher,
@@ -32,7 +33,7 @@ from agentbench.config.launcher import (
 )
 from agentbench.config.lora import Lora, NoLora
 from agentbench.config.trainer import ModelExport
-from agentbench.errors import PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.llm.base_model import note_base
 from agentbench.training.card import write_card
 from agentbench.training.data import Table, read_table
@@ -72,7 +73,7 @@ def finetune(job: TrainJob, report: Report) -> Trained:
     watching = Watching(report, job, checkpoint)
     trainer = stage_trainer(job, table.data, validation.data if validation else None, [watching])
     trainer.remove_callback(PrinterCallback)
-    _check_ranks(job, trainer)
+    check_ranks(job, trainer)
     if checkpoint:
         take_up_reference(trainer, checkpoint)
     with refused_writes(job):
@@ -122,7 +123,9 @@ class Watching(TrainerCallback):
         """Keeps the lines up to the checkpoint that is gone on from."""
         if state.is_world_process_zero:
             lines = self._log.read_bytes().splitlines(keepends=True) if self._log.is_file() else []
-            self._log.write_bytes(b"".join(line for line in lines if json.loads(line)["step"] <= self._from))
+            if lines and not lines[-1].endswith(b"\n"):  # the process was killed while it wrote
+                print(f"{self._log}: cut off a torn last line of {len(lines.pop())} bytes", flush=True)
+            write_whole(self._log, b"".join(_up_to(self._from, lines, self._log)))
 
     def on_log(
         self,
@@ -148,6 +151,23 @@ class Watching(TrainerCallback):
             (Path(args.output_dir or "") / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
 
+def _up_to(last: int, lines: Sequence[bytes], path: Path) -> Iterator[bytes]:
+    """The lines of steps up to the last one; what a training logs at its end is left out, for it is logged again.
+
+    Raises:
+        DataError: a line is none of ours.
+    """
+    for number, line in enumerate(lines, 1):
+        try:
+            logged = json.loads(line)
+            if "train_runtime" in logged:
+                return
+            if logged["step"] <= last:
+                yield line
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(path, "not a line of figures", number, "remove the line") from error
+
+
 def _table(job: TrainJob, name: str) -> Table:
     table = read_table(job.folder / DATA / name)
     if table is None:
@@ -155,8 +175,12 @@ def _table(job: TrainJob, name: str) -> Table:
     return table
 
 
-def _check_ranks(job: TrainJob, trainer: Any) -> None:
-    """Accelerate falls back to one process, or to plain data parallel, without a word."""
+def check_ranks(job: TrainJob, trainer: Any) -> None:
+    """Accelerate falls back to one process, or to plain data parallel, without a word.
+
+    Raises:
+        PreflightError: the ranks did not find each other as configured.
+    """
     launcher, found = job.config.launcher, trainer.accelerator
     if isinstance(launcher, SingleLauncher):
         return

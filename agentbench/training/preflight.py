@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from agentbench.config.stage import DpoStage, KtoStage
 from agentbench.config.trainer import Attention, Optimizer, Precision
 from agentbench.errors import PreflightError
 from agentbench.llm.base_model import BASE, trained_on_others
+from agentbench.llm.foreign_code import refuse_foreign_adapter, refuse_foreign_code
 from agentbench.templates.tokenizer import load_tokenizer
 from agentbench.training.arguments import on_gpu
 from agentbench.training.job import TrainJob
@@ -153,8 +153,9 @@ def model_settings(path: str, key: str) -> PretrainedConfig:
     Raises:
         PreflightError: there is no such model, or its configuration cannot be read.
     """
+    refuse_foreign_code(path, key)
     try:
-        return AutoConfig.from_pretrained(path)
+        return AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         there = Path(path).is_dir()
         why = " ".join(str(error).split())[:200] if there else "it is no folder here, and the hub does not give it"
@@ -162,10 +163,7 @@ def model_settings(path: str, key: str) -> PretrainedConfig:
 
 
 def _adapter_settings(adapter: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((adapter / "adapter_config.json").read_bytes())
-    except ValueError as error:
-        raise PreflightError(f"{adapter / 'adapter_config.json'}: not JSON: {error}", "correct model.adapter") from None
+    found = refuse_foreign_adapter(adapter)
     if found.get("peft_type", "LORA") != "LORA":
         problem = f"adapter {str(adapter)!r} is of the kind {found['peft_type']!r}, and only LORA can be trained here"
         raise PreflightError(problem, "correct model.adapter")

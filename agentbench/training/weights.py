@@ -51,7 +51,7 @@ def load_trainee(job: TrainJob) -> Trainee:
         PreflightError: model or adapter cannot be loaded.
     """
     lora, given = job.config.lora, job.model.adapter
-    tokenizer = AutoTokenizer.from_pretrained(job.config.template.tokenizer or job.model.path)
+    tokenizer = AutoTokenizer.from_pretrained(job.config.template.tokenizer or job.model.path, trust_remote_code=False)
     match lora:
         case NoLora():
             model = _load(job, job.model.path)
@@ -149,7 +149,7 @@ def _in_4_bits(job: TrainJob, path: str) -> PreTrainedModel:
     place: Any = {"": torch.cuda.current_device()} if on_gpu(job) else "cpu"
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, quantization_config=nf4, device_map=place, use_safetensors=True
+            path, dtype=dtype, quantization_config=nf4, device_map=place, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise PreflightError(f"no model {path!r} in 4 bits: {' '.join(str(error).split())[:200]}") from error

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from rich.console import Console
 
+from agentbench.app.redaction import hide_environment, print_traceback
+from agentbench.config.secrets import redacted_message
 from agentbench.errors import AgentbenchError
 from agentbench.training.job import TrainJob, read_job
 from agentbench.training.progress import Report, showing
@@ -20,6 +21,7 @@ from agentbench.training.progress import Report, showing
 
 def be_rank(train: Callable[[TrainJob, Report], object]) -> NoReturn:
     """Trains this rank's part, and ends this process with the exit code."""
+    hide_environment()
     code = _work(train)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -32,10 +34,10 @@ def _work(train: Callable[[TrainJob, Report], object]) -> int:
         with showing(Console()) as report:
             train(job, report)
     except AgentbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redacted_message(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except Exception:  # the boundary of this process: the parent shows the last line
-        traceback.print_exc()
+        print_traceback()
         return 1
     _leave_group()
     return 0

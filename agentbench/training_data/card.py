@@ -5,8 +5,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import orjson
+
+from agentbench.errors import DataError, PreflightError
+from agentbench.formats import CARD as FORMAT
 from agentbench.training_data.rows import PreferenceRow, Row, RowsIdentity, SftRow
 from agentbench.training_data.selection import row_length
 from agentbench.types import record
@@ -100,6 +105,24 @@ class Card:
     served: Served
     dropped: dict[str, int]
     warnings: tuple[str, ...]
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What a data card says, by the names of `Card`.
+
+    Raises:
+        PreflightError: it cannot be read.
+        DataError: it is no card, or a newer agentbench wrote it.
+    """
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as failure:
+        raise PreflightError(f"{path} cannot be read: {failure.strerror}") from failure
+    except orjson.JSONDecodeError as error:
+        raise DataError(path, f"is no data card: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(path, "is no data card")
+    return FORMAT.current(content, path)
 
 
 class Counts:

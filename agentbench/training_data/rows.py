@@ -16,8 +16,10 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import KEY, PREFERENCE, SFT, Format
 from agentbench.types import record
 
 ROWS = "rows.jsonl"
@@ -85,7 +87,10 @@ class SftRow:
 
 Row = PreferenceRow | SftRow
 
-_FORMATS: dict[str, type[Row]] = {"preference/1": PreferenceRow, "sft/1": SftRow}
+_KINDS: dict[str, tuple[Format, type[Row]]] = {
+    PREFERENCE.name: (PREFERENCE, PreferenceRow),
+    SFT.name: (SFT, SftRow),
+}
 _TOKENS = frozenset(
     {"prompt_ids", "chosen_ids", "chosen_mask", "rejected_ids", "rejected_mask", "input_ids", "completion_mask"}
 )
@@ -190,28 +195,22 @@ def refuse_other_tokenizer(path: Path, fingerprint: str) -> None:
 
 def _row(line: bytes, path: Path, number: int) -> Row:
     try:
-        values = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        values = _slowly(line, path, number)
-    said = values.get("format") if isinstance(values, dict) else None
-    if said not in _FORMATS:
-        known = ", ".join(_FORMATS)
+        values = from_json(line, allow_inf_nan=False)  # integers of more than 64 bits stay what they are
+    except ValueError:
+        raise DataError(path, "not JSON", number) from None
+    said = values.get(KEY) if isinstance(values, dict) else None
+    kind = str(said).partition("/")[0]
+    if kind not in _KINDS:
+        known = ", ".join(known.tag for known, _ in _KINDS.values())
         raise DataError(path, f"format {said!r} is none of {known}", number, "build the rows with this version")
+    known, row_type = _KINDS[kind]
     try:
-        row = _adapter(_FORMATS[said]).validate_python(values)
+        row = _adapter(row_type).validate_python(known.current(values, path, number))
     except ValidationError as error:
         raise DataError(path, _problem(error), number) from None
     if problem := _mismatch(row):
         raise DataError(path, problem, number)
     return row
-
-
-def _slowly(line: bytes, path: Path, number: int) -> Any:
-    """Integers of more than 64 bits are JSON, but not to the quick reader."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        raise DataError(path, "not JSON", number) from None
 
 
 @cache

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import orjson
 
+from agentbench.app.writing import write_whole
 from agentbench.config.env import Granularity
 from agentbench.config.source import TaskCounts
 from agentbench.config.tasks import Split
@@ -30,7 +31,7 @@ from agentbench.tools.retriever.bm25 import build_index
 from agentbench.types import AnswerType, Task
 from agentbench.worlds.domain import Content, Domain
 from agentbench.worlds.knowledge import Knowledge
-from agentbench.worlds.manifest import Manifest, World, read_world
+from agentbench.worlds.manifest import Manifest, World, read_world, write_manifest
 from agentbench.worlds.views import queries, universes, views
 
 VERSION = 5
@@ -115,14 +116,14 @@ def _write(recipe: Recipe, folder: Path, report: Report) -> None:
     )
     knowledge = Knowledge(domain, content, all_views, all_queries)
     _write_tasks(recipe, knowledge, World(folder, manifest), report)
-    (folder / "world.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    write_manifest(World(folder, manifest))
 
 
 def _write_documents(domain: Domain, documents: tuple[Document, ...], folder: Path) -> Collection | None:
     if not documents:
         return None
     lines = (orjson.dumps(document) + b"\n" for document in documents)
-    (folder / "documents.jsonl").write_bytes(b"".join(lines))
+    write_whole(folder / "documents.jsonl", b"".join(lines))
     build_index(folder / "index", documents)
     return Collection(domain.name, domain.description)
 

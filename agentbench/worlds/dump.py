@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,9 @@ from agentbench.errors import DataError, PreflightError
 from agentbench.tools.retriever import Document
 from agentbench.tools.retriever.encoders import Encoder
 from agentbench.tools.retriever.quantised import DOCUMENTS, IndexInfo, Quantisation, write_index
+
+LONGEST_LINE = 64 * 2**20
+"""Bytes of the longest article, unpacked."""
 
 
 def prepare_dump(source: DumpSource, encoder: Encoder, folder: Path, report: Callable[[str], None]) -> IndexInfo:
@@ -78,10 +82,21 @@ def _articles(path: Path) -> Iterator[tuple[str, str]]:
         raise PreflightError(f"source.path={str(path)!r}: there is no such file or folder", "correct source.path")
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     for file in files:
-        with _opened(file) as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield from _article(file, number, line)
+        for number, line in enumerate(_lines(file), 1):
+            if line.strip():
+                yield from _article(file, number, line)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, none so long that a small archive could fill the memory."""
+    try:
+        with _opened(path) as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise DataError(path, f"a line of more than {LONGEST_LINE >> 20} MiB is no article")
+                yield line
+    except (OSError, EOFError, zlib.error) as error:  # the first one: no gzip, no bzip2, or not to be read
+        raise DataError(path, f"cannot be read: {error}") from error
 
 
 def _article(path: Path, number: int, line: bytes) -> Iterator[tuple[str, str]]:

@@ -16,13 +16,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.app.writing import write_record
 from agentbench.config.env import Granularity
 from agentbench.config.tasks import Split
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import WORLD
 from agentbench.tools.http.spec import HttpApi
 from agentbench.tools.retriever import Collection
 from agentbench.tools.sql.spec import Endpoint, Universe
 from agentbench.types import record
+
+MANIFEST = "world.json"
 
 
 @record
@@ -74,18 +78,27 @@ def read_world(folder: Path) -> World:
 
     Raises:
         PreflightError: there is no world in the folder.
-        DataError: its manifest cannot be read.
+        DataError: its manifest cannot be read, or a newer agentbench wrote it.
     """
-    path = folder / "world.json"
+    path = folder / MANIFEST
     if not path.is_file():
         raise PreflightError(f"no world in {folder}: world.json is missing", _AGAIN)
     try:
-        manifest = TypeAdapter(Manifest).validate_json(path.read_bytes())
+        manifest = TypeAdapter(Manifest).validate_json(WORLD.current_json(path.read_bytes(), path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise DataError(path, f"{place}: {first['msg']}", next_step=_AGAIN) from error
     return World(folder, manifest)
+
+
+def write_manifest(world: World) -> None:
+    """Writes `world.json`, which makes the folder a world: after everything else in it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_record(world.folder / MANIFEST, WORLD, world.manifest)
 
 
 def whole_world(folder: Path) -> World | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentbench.errors import PreflightError
 
-_INSTALL = "pip install -e '.[worlds]'"
+_INSTALL = "pip install 'agentbench[worlds]'"
 
 
 def package_file(distribution: str, relative: str) -> Path:

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from agentbench.config.schema import schema
 from agentbench.config.tasks import Split
+from agentbench.config.yaml_text import read_yaml
 from agentbench.errors import DataError
 from agentbench.types import Answer, AnswerType, CallTools, Gold, Task, ToolCall, Turn
 
@@ -85,12 +85,12 @@ def read_templates(path: Path) -> tuple[RequestTemplate, ...]:
         DataError: it cannot be read, or holds something else.
     """
     try:
-        return _READER.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise DataError(path, " ".join(str(error).split())) from error
-    except ValidationError as error:
+        return _READER.validate_python(read_yaml(path.read_bytes()))
+    except ValidationError as error:  # before the next line, for it is a ValueError too
         problem = error.errors()[0]
         raise DataError(path, f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(path, str(error)) from error
 
 
 def templated_tasks(

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import orjson
 
+from agentbench.app.writing import write_whole
 from agentbench.config.env import Granularity
 from agentbench.config.source import VakraSource
 from agentbench.config.tasks import Split
@@ -42,7 +43,7 @@ from agentbench.tools.sql.slot_filling import slot_filling_tools
 from agentbench.tools.sql.spec import Universe
 from agentbench.types import CallTools, Task
 from agentbench.worlds.building import Report, fingerprint
-from agentbench.worlds.manifest import Manifest, World, read_world, whole_world
+from agentbench.worlds.manifest import Manifest, World, read_world, whole_world, write_manifest
 from agentbench.worlds.names import noun, slug
 from agentbench.worlds.vakra_replay import fitted, misfit, played
 from agentbench.worlds.vakra_sources import Endpoints, Sources
@@ -267,12 +268,12 @@ def _write(parts: _Parts, content: _Content, world: World) -> None:
         _write_empty_database(world.database)
     if parts.documents:
         lines = (orjson.dumps(document) + b"\n" for document in parts.documents)
-        (world.folder / "documents.jsonl").write_bytes(b"".join(lines))
+        write_whole(world.folder / "documents.jsonl", b"".join(lines))
         build_index(world.index, parts.documents)
     for item, tasks in content.tasks.items():
         for split in Split:
             write_tasks(world.tasks(item.value, split.value), tasks if split is Split.TEST else ())
-    (world.folder / "world.json").write_bytes(orjson.dumps(world.manifest, option=orjson.OPT_INDENT_2))
+    write_manifest(world)
 
 
 def _write_empty_database(path: Path) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-import yaml
 
 from agentbench.config.source import VakraSource
+from agentbench.config.yaml_text import read_yaml
 from agentbench.errors import DataError, PreflightError
 from agentbench.tools.http.openapi import read_openapi
 from agentbench.tools.http.spec import HttpEndpoint
@@ -177,11 +177,11 @@ def _values(path: Path) -> list[Any]:
 def _openapi(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_bytes()
-        value = orjson.loads(text) if path.suffix == ".json" else yaml.load(text, yaml.CSafeLoader)
+        value = orjson.loads(text) if path.suffix == ".json" else read_yaml(text)
     except orjson.JSONDecodeError as error:
         raise DataError(path, f"no JSON: {error.msg}", error.lineno) from None
-    except yaml.YAMLError as error:
-        raise DataError(path, f"no YAML: {str(error).splitlines()[0]}") from None
+    except ValueError as error:
+        raise DataError(path, f"no YAML: {error}") from None
     if not isinstance(value, dict):
         raise DataError(path, "no OpenAPI document: not an object")
     return value

@@ -17,7 +17,7 @@ from agentbench.app.lock import locked
 ROOT = Path(__file__).parents[2]
 
 ENTRY = """
-import sqlite3, sys, time
+import resource, sqlite3, sys, time
 from pathlib import Path
 from agentbench import app, errors
 
@@ -33,6 +33,14 @@ def run(config, folder):
         case 10: sqlite3.connect(":memory:").executescript("PRAGMA max_page_count = 1; CREATE TABLE a (b)")
         case 8:
             while True: app.show("words " * 99)
+        case 11:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            (folder / "payload").write_text("words" * 4096)
+        case 12: bytearray(2**60)
+        case 13: raise errors.LlmError("the model says nothing", "ask another one")
+        case 14:
+            try: raise KeyboardInterrupt
+            finally: None.closed
     (folder / "payload").touch()
 
 sys.exit(app.main(app.Entry("rollout", "Rolls.", "RolloutConfig", run)))
@@ -202,6 +210,38 @@ def test_a_disk_too_full_for_a_database_is_no_bug_either(tmp_path: Path, entry: 
     done = ended([*entry, "seed=10"], tmp_path)
     expected = "error: cannot write a database: database or disk is full\nnext: make room"
     assert done.code == 5 and done.err.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("seed", "said"),
+    [
+        (11, "error: cannot write a file of this run: File too large\nnext: make room"),
+        (12, "error: out of memory: MemoryError\nnext: a smaller batch, concurrency or model"),
+        (13, "error: the model says nothing\nnext: ask another one"),
+    ],
+)
+def test_what_the_machine_or_a_model_refuses_is_no_bug(tmp_path: Path, entry: list[str], seed: int, said: str) -> None:
+    done = ended([*entry, f"seed={seed}"], tmp_path)
+    assert done.code == 5 and done.err.startswith(said) and "Traceback" not in done.err
+    assert f"\nthen: python -m agentbench.rollout seed={seed} resume=outputs/rollout/" in done.err
+
+
+def test_a_ctrl_c_that_a_library_makes_something_else_of_is_an_interruption(tmp_path: Path, entry: list[str]) -> None:
+    done = ended([*entry, "seed=14"], tmp_path)
+    assert done.code == 4 and done.err.startswith("error: interrupted; what is finished is on disk\nnext: python")
+    assert done.err.count("\n") == 2
+
+
+def test_the_exit_code_of_an_interruption_is_ours_wherever_it_came(tmp_path: Path, entry: list[str]) -> None:
+    in_a_string = ENTRY.replace("try: raise KeyboardInterrupt", 'try: exec("raise KeyboardInterrupt")')
+    (tmp_path / "entry.py").write_text(in_a_string)
+    assert ended([sys.executable, "-m", "entry", "seed=14"], tmp_path).code == 4
+
+
+def test_a_sigterm_at_the_very_start_is_an_interruption_too(tmp_path: Path, entry: list[str]) -> None:
+    (tmp_path / "entry.py").write_text(EARLY_CTRL_C.replace("SIGINT", "SIGTERM") + ENTRY)
+    done = ended([*entry, "seed=2"], tmp_path)
+    assert (done.code, done.out) == (4, "") and done.err.startswith("error: interrupted before the start\nnext: ")
 
 
 def test_ctrl_c_while_the_program_is_loading_is_an_interruption(tmp_path: Path, entry: list[str]) -> None:

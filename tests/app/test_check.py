@@ -6,7 +6,7 @@ import pytest
 
 from agentbench.app.check import Plan, check
 from agentbench.app.command_line import read_command_line
-from agentbench.config.entry import RolloutConfig
+from agentbench.config.entry import EvalConfig, RolloutConfig, ServeConfig
 from agentbench.errors import ConfigError
 
 
@@ -77,3 +77,15 @@ def test_options_of_the_user_s_own_folder_can_be_chosen(tmp_path: Path) -> None:
 def test_a_wrong_flag_is_told_in_one_line(arguments: tuple[str, ...], problem: str) -> None:
     (found,) = problems(*arguments)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("option", ["function_call", "mine"])
+def test_an_option_that_chooses_what_an_entry_point_has_none_of_is_not_for_it(tmp_path: Path, option: str) -> None:
+    folder = tmp_path / "env"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text("defaults:\n  - playground\nhorizon: 3\n")
+    line = read_command_line([f"env={option}", "--config-dir", str(tmp_path)])
+    with pytest.raises(ConfigError) as caught:
+        check("serve", ServeConfig, line)
+    assert caught.value.problems == (f"env: '{option}' is for other entry points; here there are m3, mcp",)
+    assert check("eval", EvalConfig, line).config.env.kind in ("function_call", "playground")

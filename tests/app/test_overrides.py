@@ -7,7 +7,7 @@ from agentbench.app.overrides import read_overrides
 
 GROUPS = {
     "model": Group("model", "tiny", ("hf", "openai", "tiny")),
-    "experiment": Group("experiment", "none", ("alternates", "none")),
+    "experiment": Group("experiment", "none", ("alternates", "none"), elsewhere=("tuned",)),
 }
 
 
@@ -53,6 +53,12 @@ def test_a_mistyped_option_is_told_and_read_as_what_was_meant() -> None:
     assert reading.assignments[0].values == ("model=tiny", "model=openai")
 
 
+def test_an_option_for_other_entry_points_is_no_mistyped_one() -> None:
+    reading = read_overrides(["experiment=tuned"], GROUPS)
+    assert reading.problems == ["experiment: 'tuned' is for other entry points; here there are alternates, none"]
+    assert (reading.assignments, reading.unknown_choices) == ([], ("experiment",))
+
+
 def test_an_option_like_no_other_is_told_and_left_out() -> None:
     reading = read_overrides(["model=zzz", "model=null", "model=glob(q*)"], GROUPS)
     assert (reading.assignments, reading.unknown_choices) == ([], ("model", "model", "model"))
@@ -63,9 +69,10 @@ def test_an_option_like_no_other_is_told_and_left_out() -> None:
 
 
 def test_what_cannot_be_read_is_told_line_by_line() -> None:
-    assert problems("seed", "a=[1", "seed=interval(0,1)", "stage=sft") == [
+    assert problems("seed", "a=[1", "a=…", "seed=interval(0,1)", "stage=sft") == [
         "seed: not an override; write key=value",
         "a=[1: cannot be read: no viable alternative at input '[1'",
+        "a=…: the … stands for something of yours; write that",
         "seed=interval(0,1): an interval has no values to run one by one; list them: seed=a,b,c",
         "stage: not a choice here; there are model, experiment",
     ]

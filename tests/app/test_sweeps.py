@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,11 @@ def run(config, folder):
     match config.seed:
         case 4: os.kill(os.getpid(), signal.SIGKILL)
         case 5: raise errors.PreflightError("no server", "start one")
-        case 7: (folder.parent / "begun").touch(); time.sleep(60)
+        case 7:
+            begun = folder.parent / "begun"
+            if not begun.exists():
+                begun.touch()
+                time.sleep(60)
     return -abs(config.concurrency - 40)
 
 def after_sweep(jobs):
@@ -76,6 +82,41 @@ def test_a_job_that_fails_costs_its_siblings_nothing(tmp_path: Path, launcher: s
     assert (done.code, done.out) == (5, ["seed=0: well", "seed=5: no server", "seed=1: well"])
     records = [json.loads((tmp_path / "sweep" / str(job) / "run.json").read_text()) for job in range(3)]
     assert [(record["sweep"], record["exit_code"]) for record in records] == [("sweep", 0), ("sweep", 5), ("sweep", 0)]
+
+
+def stopped(folder: Path, *overrides: str) -> Ended:
+    """A sweep that gets a Ctrl-C once the job of seed 7 has begun."""
+    (folder / "entry.py").write_text(ENTRY)
+    command = [sys.executable, "entry.py", "hydra.sweep.dir=sweep", *overrides]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as running:
+        while not (folder / "sweep" / "begun").exists():
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    return Ended(running.returncode, out.splitlines(), err)
+
+
+def test_an_interrupted_sweep_goes_on_with_what_is_left_of_it(tmp_path: Path) -> None:
+    first = stopped(tmp_path, "-m", "seed=0,7,1")
+    assert first.code == 4 and first.err.splitlines()[0].startswith("error: seed=7: interrupted")
+    again = "next: python -m agentbench.rollout hydra.sweep.dir=sweep -m seed=0,7,1 resume=sweep"
+    assert first.err.splitlines()[1:] == [again]
+    assert not (tmp_path / "sweep" / "2").exists()
+    done = ended(tmp_path, "-m", "seed=0,7,1", "resume=sweep")
+    assert (done.code, done.out) == (0, ["seed=0: well", "seed=7: well", "seed=1: well"]), done.err
+    records = [json.loads((tmp_path / "sweep" / str(job) / "run.json").read_text()) for job in range(3)]
+    assert [len(record["earlier"]) for record in records] == [0, 1, 0]  # the job of seed 7 ran twice
+
+
+def test_another_sweep_is_no_continuation(tmp_path: Path) -> None:
+    assert ended(tmp_path, "-m", "seed=0,1").code == 0
+    done = ended(tmp_path, "-m", "seed=0,2", "resume=sweep")
+    assert done.code == 2 and "resume: sweep was swept with seed=0,1" in done.err
+    nowhere = ended(tmp_path, "-m", "seed=0,1", "resume=elsewhere")
+    assert nowhere.code == 5 and nowhere.err.startswith("error: resume: no folder 'elsewhere'\n")
 
 
 @pytest.mark.slow

@@ -47,6 +47,27 @@ def test_a_template_for_a_tool_that_is_not_there_says_so(tmp_path: Path) -> None
         opened(f"env.requests={path}")
 
 
+HANGING = """
+import asyncio, time
+
+def stuck(expression):
+    time.sleep(3600)
+
+async def waiting(expression):
+    await asyncio.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("name", ["stuck", "waiting"])
+def test_a_gold_call_that_never_comes_back_is_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hanging_tools.py").write_text(HANGING)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AgentbenchError, match=r"a gold call fails: 'calculator' gave no result within 0\.2 s"):
+        opened(f"env.tools.calculator.function=hanging_tools.{name}", "env.tool_timeout_s=0.2")
+
+
 def test_a_limit_draws_evenly_over_templates() -> None:
     domains = [task.domain for task in opened("tasks.limit=16").tasks]
     assert sorted({domains.count(name) for name in domains}) == [2]  # eight templates

@@ -55,12 +55,12 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """`run("rollout", "seed=1")` in an empty folder."""
+    """`run("rollout", "seed=1")` in an empty folder; `timeout_s` of wall time is for a machine that is busy."""
 
-    def start(entry: str, *arguments: str) -> Ended:
-        done = subprocess.run(
-            command(entry, *arguments), cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
-        )
+    def start(entry: str, *arguments: str, timeout_s: float = 120) -> Ended:
+        line = command(entry, *arguments)
+        given = {"cwd": tmp_path, "env": environment(), "timeout": timeout_s}
+        done = subprocess.run(line, capture_output=True, text=True, **given)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     return start

@@ -79,7 +79,7 @@ def test_the_notebook_runs_from_top_to_bottom(
 @pytest.mark.slow
 def test_a_student_made_from_nothing_plays_the_questions(run: Run, tmp_path: Path) -> None:
     shape = ("model.hidden_size=32", "model.heads=2", "model.vocab_size=600", "env.train_share=0.1")
-    trained = run("train", "env=function_call", *shape, "evaluate.tasks=20", "hydra.run.dir=trained")
+    trained = run("train", "env=function_call", *shape, "evaluate.tasks=20", "hydra.run.dir=trained", timeout_s=900)
     assert trained.code == 0, trained.err
     assert read_summary(tmp_path / "trained" / "eval").n == 20
     evaluated(run, tmp_path, "tiny", *shape)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from agentbench.training.tiny import Architecture, new_student, train_tokenizer
 from agentbench.training_data.rows import read_supervised
 from agentbench.types import CallTools
 from tests.end_to_end.conftest import Run
+from tests.end_to_end.test_ray import played as episodes_in
 from tests.templates.conftest import QWEN_TOKENS
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="llguidance is not installed")
@@ -198,3 +200,15 @@ def test_an_untrained_model_plays_with_simulated_tools_and_learns_from_its_own_t
     trained = ["agent=planner", "model=hf", f"model.path={untrained}", "template=student_qwen3", f"rows=[{rows}]"]
     done = run("train", "stage=sft", *trained, "stage.max_length=4096", "stage.epochs=1")
     assert done.code == 0, done.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'agentbench[ray]'")
+def test_planners_on_a_cluster_do_what_they_do_in_one_process(
+    run: Run, big: str, requests: Path, tmp_path: Path
+) -> None:
+    for launcher in ("single", "ray"):
+        place = (f"launcher={launcher}", f"hydra.run.dir={launcher}", f"cache_dir={launcher}_answers")
+        done = run("rollout", *judged(big, requests), *of_server(big), *place, timeout_s=600)
+        assert (done.code, done.err) == (0, "")
+    assert episodes_in(tmp_path / "ray") == episodes_in(tmp_path / "single")

@@ -121,13 +121,18 @@ def test_a_tool_of_one_s_own_takes_ten_lines(run: Run, tmp_path: Path) -> None:
     assert len(episode["history"]["tools"]) == 4  # beside the three that come along
 
 
-def test_what_a_teacher_calls_is_executed_and_kept_where_it_helped(
-    run: Run, teacher: tuple[str, ...], sums: str, student: Path, tmp_path: Path
-) -> None:
+def test_what_a_teacher_calls_is_executed(run: Run, teacher: tuple[str, ...], sums: str, tmp_path: Path) -> None:
     done = run("rollout", "env=playground", *teacher, sums, "hydra.run.dir=taught")
     assert done.code == 0, done.err
     assert [scores(each)["answer"] for each in episodes(tmp_path / "taught")] == [1.0] * 6
     assert {scores(each)["tool_accuracy"] for each in episodes(tmp_path / "taught")} == {0.5}  # one call too many
+
+
+@pytest.mark.slow
+def test_what_a_teacher_calls_is_kept_where_it_helped(
+    run: Run, teacher: tuple[str, ...], sums: str, student: Path
+) -> None:
+    assert run("rollout", "env=playground", *teacher, sums, "hydra.run.dir=taught").code == 0
     made = ("prefs=sft", "template=tiny", f"tokenizer={student}", "trajectories=[taught/trajectories.jsonl]")
     kept = run("build_prefs", *made, f"prefs.helpful.path={student}", "prefs.helpful.threshold=100", "hydra.run.dir=no")
     assert kept.code == 5 and "calls that did not help 12, trajectories without a call that helped 6" in kept.err

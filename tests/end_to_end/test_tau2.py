@@ -70,8 +70,9 @@ def endpoint(key: str, address: str) -> list[str]:
 def test_an_evaluation_talks_to_a_simulated_user_and_asks_a_judge(run: Run, models: str, tmp_path: Path) -> None:
     town = write_town(tmp_path / "town")
     agent = ("model=openai", f"model.base_url={models}", "model.name=all", "env=tau2", f"env.root={town}")
-    user = ("env.user.kind=llm", *endpoint("env.user", models), "judge=llm", *endpoint("judge", models))
-    played = run("eval", *agent, *user, "hydra.run.dir=outputs/talk")
+    user = ("env.user.kind=llm", *endpoint("env.user", models), "env.user.endpoint.price.prompt=2")
+    judge = ("judge=llm", *endpoint("judge", models))
+    played = run("eval", *agent, *user, *judge, "hydra.run.dir=outputs/talk")
     assert (played.code, played.err) == (0, "")
     folder = tmp_path / "outputs" / "talk"
     by_id = {each.task.id: each for each in read_trajectories(folder / TRAJECTORIES)}
@@ -80,6 +81,10 @@ def test_an_evaluation_talks_to_a_simulated_user_and_asks_a_judge(run: Run, mode
     assert (step.observation.text, by_id["retail-count"].success) == ("Thank you.", True)
     assert not by_id["retail-misspelt"].success  # it wanted an order cancelled
     assert {folder.name for folder in (folder / "baselines").iterdir()} >= {"idle", "gold"}
+    summary = json.loads((folder / "summary.json").read_bytes())
+    # Two users with a reply of 50 and 10 tokens each, at 2 dollars a million; what they open with, the baselines paid.
+    assert summary["tokens"]["user"] == {"prompt_tokens": 100, "completion_tokens": 20, "cached_tokens": 0}
+    assert summary["cost_usd"]["user"] == pytest.approx(100 * 2e-6)
 
 
 def test_a_root_without_domains_is_one_line(run: Run, tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from agentbench.envs import Environment, EnvStep
+from agentbench.envs.guarded import GuardedEnv
 from agentbench.envs.gym_adapter import ToolGymEnv
+from agentbench.envs.injected import InjectedEnv
+from agentbench.envs.single_call import SingleCall
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.policies.gold_expert import GoldExpert
 from agentbench.policies.probes import random_call
 from agentbench.scoring.steps import StepGrader
+from agentbench.tasks.own_tools import TOOLS, tools_data
 from agentbench.tools import Tool
 from agentbench.tools.interface import presented, presented_task, view_of
 from agentbench.tools.sql.database import Database
@@ -29,9 +33,12 @@ from agentbench.tools.sql.slot_filling import slot_filling_tools
 from agentbench.tools.sql.spec import Column, Endpoint, Universe
 from agentbench.types import (
     Action,
+    Answer,
+    AnswerType,
     CallTools,
     Decision,
     Final,
+    Gold,
     History,
     Malformed,
     Outcome,
@@ -40,27 +47,49 @@ from agentbench.types import (
     Task,
     ToolCall,
     ToolKind,
+    Turn,
 )
+from tests.attacks import ANSWER, attacked
 
 UNIVERSE = Universe("films", "Films.", '"films"', (Column("title", "TEXT", "the title", '"films"."title"'),))
 ENDPOINT = Endpoint("list_titles", "All titles.", 'SELECT "title" FROM "films"', {}, "title")
-KINDS = ("two_tools", "rest", "slot_filling", "selection", "renamed", "bare")
+KINDS = ("two_tools", "rest", "slot_filling", "selection", "renamed", "bare", "single_call", "attacked")
 ILLEGAL: tuple[Action, ...] = (
     Malformed("<call", "no closing tag"),
     CallTools(()),
     CallTools((ToolCall("", {}),)),
     CallTools((ToolCall("no such tool", {"x": [None] * 10_000}),)),
-    CallTools((ToolCall("retrieve_documents", {"query": {"deep": [[[]]]}}),) * 2),
+    CallTools((ToolCall("retrieve_documents", {"query": {"deep": [[[]]]}}), ToolCall("func_1", {}))),
     CallTools((ToolCall("func_1", {"\ud800": "\ud800"}),)),
 )
 
 
+@dataclasses.dataclass(frozen=True)
 class Place:
-    """Makes environments over one set of tools, and the two-hop task for it."""
+    """Makes environments of one kind, with a task for it."""
 
-    def __init__(self, make: Callable[[], tuple[Tool, ...]], task: Task) -> None:
-        self.env: Callable[[], Environment] = lambda: ToolEnv(make(), True)
-        self.task = task
+    env: Callable[[], Environment]
+    task: Task
+    gold: tuple[Action, ...] = ()
+    """What the gold expert does, where it is not two calls and an answer."""
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether the first action ends the episode, whatever it is."""
+        return len(self.gold) == 1
+
+
+def place_of(make: Callable[[], tuple[Tool, ...]], task: Task) -> Place:
+    """Tools and the two-hop task for them."""
+    return Place(lambda: ToolEnv(make(), True), task)
+
+
+def single_call(film_tools: tuple[Tool, ...]) -> Place:
+    """A question that parallel calls answer, with tools of its own."""
+    calls = CallTools(tuple(ToolCall("get_film_director", {"title": title}) for title in ("Robbery", "Heat")))
+    turn = Turn("Who made Robbery, and who Heat?", Gold(Answer(AnswerType.TEXT), (calls,)))
+    task = Task("t", "made", "films", (turn,), data={TOOLS: tools_data([tool.spec for tool in film_tools])})
+    return Place(SingleCall, task, (calls,))
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +112,17 @@ def place(request: pytest.FixtureRequest, database: Database, film_tools, film_t
         "selection": lambda: (*film_tools, *selection_tools(database, [UNIVERSE], 3)),
     }
     if request.param in makers:
-        return Place(makers[request.param], film_task)
+        return place_of(makers[request.param], film_task)
     if request.param == "two_tools":
-        return Place(lambda: film_tools, film_task)
+        return place_of(lambda: film_tools, film_task)
+    if request.param == "single_call":
+        return single_call(film_tools)
+    if request.param == "attacked":
+        return Place(lambda: InjectedEnv(GuardedEnv(ToolEnv(film_tools, True), 5)), attacked(film_task, ANSWER))
     make = makers["selection"]
     specs = [tool.spec for tool in make()]
     view = view_of(specs, obfuscate_names=True, descriptions=request.param == "renamed", seed=0)
-    return Place(lambda: presented(make(), view), presented_task(film_task, view))
+    return place_of(lambda: presented(make(), view), presented_task(film_task, view))
 
 
 def play(env: Environment, task: Task, *actions: Action) -> list[EnvStep]:
@@ -120,7 +153,7 @@ def test_a_tasks_availability_decides_which_kinds_there_are(place: Place) -> Non
 
 def test_an_illegal_action_is_an_observation_with_its_outcome(place: Place) -> None:
     for step in play(place.env(), place.task, *ILLEGAL):
-        assert step.observation.outcome.failed and not step.terminated
+        assert step.observation.outcome.failed and step.terminated == place.ends_at_once
         assert json.loads(step.observation.text).keys() == {"error"}
 
 
@@ -132,7 +165,8 @@ def test_random_legal_calls_never_raise(place: Place) -> None:
             call = random_call(rng, rng.choice(env.tools), History(env.tools, opening))
             step = await env.step(CallTools((call,)))
             assert step.observation.outcome in (Outcome.OK, Outcome.REPEATED, Outcome.TOOL_ERROR)
-            assert isinstance(json.loads(step.observation.text), dict) and not step.terminated
+            assert step.terminated == place.ends_at_once
+            assert step.terminated or isinstance(json.loads(step.observation.text), dict)
         await env.close()
 
     asyncio.run(wander())
@@ -152,8 +186,8 @@ def test_the_gold_chain_leads_to_the_end(place: Place) -> None:
         return list(history.steps)
 
     *calls, last = asyncio.run(follow())
-    assert [step.observation.outcome for step in calls] == [Outcome.OK, Outcome.OK]
-    assert last.decision.action == Final("Stroud")
+    assert [step.observation.outcome for step in calls] == ([] if place.gold else [Outcome.OK, Outcome.OK])
+    assert last.decision.action == (place.gold[0] if place.gold else Final("Stroud"))
 
 
 def test_closing_twice_does_no_harm(place: Place) -> None:

@@ -24,11 +24,11 @@ def test_a_description_has_at_most_500_characters() -> None:
 @pytest.mark.parametrize(
     ("message", "written"),
     [
-        ("401 for Authorization: Bearer abc.def", "401 for Authorization: Bearer ***"),
-        ("bad api_key='abcdef', sorry", "bad api_key='***', sorry"),
-        ('{"password": "hunter2"}', '{"password": "***"}'),
-        ("cannot reach http://me:hunter2@host:80/v1", "cannot reach http://***@host:80/v1"),
-        ("incorrect key sk-abcdefghijkl given", "incorrect key sk-*** given"),
+        ("401 for Authorization: Bearer abc.def", "401 for Authorization: Bearer …"),
+        ("bad api_key='abcdef', sorry", "bad api_key='…', sorry"),
+        ('{"password": "hunter2"}', '{"password": "…"}'),
+        ("cannot reach http://me:hunter2@host:80/v1", "cannot reach http://…@host:80/v1"),
+        ("incorrect key sk-abcdefghijkl given", "incorrect key … given"),
         ("cannot reach http://host:80/v1", "cannot reach http://host:80/v1"),
     ],
 )

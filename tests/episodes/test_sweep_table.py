@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -10,20 +11,24 @@ import pytest
 from rich.console import Console
 
 from agentbench.app import Job
+from agentbench.episodes.rates import Rate
+from agentbench.episodes.summary import ExpertSettings, assistance, tracker, write_summary
 from agentbench.episodes.sweep_table import Outcome, sum_up, sweep_table
+from agentbench.episodes.tally import Tally
 
-SUMMARY = {
-    "success": {"count": 3, "n": 4, "rate": 0.75, "low": 0.3, "high": 0.95},
-    "total_time_steps": 17,
-    "expert_assistance": {"tracker": {"expert_share": 0.25}},
-}
+SUMMARY = dataclasses.replace(
+    Tally(ExpertSettings()).summary(),
+    success=Rate(3, 4, 0.75, 0.3, 0.95),
+    total_time_steps=17,
+    expert_assistance=assistance(ExpertSettings(), tracker(1, 3, {})),
+)
 
 
 @pytest.fixture
 def outcomes(tmp_path: Path) -> tuple[Outcome, ...]:
     """Of two jobs that share a setting: one that ended well and one that had no tasks."""
     (tmp_path / "0").mkdir()
-    (tmp_path / "0" / "summary.json").write_bytes(orjson.dumps(SUMMARY))
+    write_summary(tmp_path / "0", SUMMARY)
     first = Job(("env.tools=rest", "seed=1"), tmp_path / "0", "")
     second = Job(("env.tools=selection", "seed=1"), tmp_path / "1", "no task matches")
     return sum_up([first, second])

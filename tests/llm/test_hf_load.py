@@ -88,7 +88,7 @@ def test_what_is_no_model_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     for path, problem in {
         str(tmp_path / "nothing"): "there is no such folder",
         str(tmp_path / "empty"): "config.json is missing",
-        str(tmp_path / "pickled"): "safetensors",
+        str(tmp_path / "pickled"): "holds its weights as a pickle",
         "nobody/nothing": "the hub does not give it",
     }.items():
         with pytest.raises(PreflightError, match=problem) as caught:

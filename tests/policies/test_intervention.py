@@ -16,6 +16,7 @@ from agentbench.policies.triggers import Always, Coin, Never, Stuck, Trigger
 from agentbench.types import (
     Action,
     Actor,
+    CallTools,
     Decision,
     Final,
     History,
@@ -112,6 +113,17 @@ def test_repeating_a_call_and_malformed_text_are_stuck(film_task, film_tools, ca
     again = Decision(call("get_film_director", title="Robbery", limit=5))
     assert stuck(film_task, history(film_tools, done), again) == "repeating"
     assert stuck(film_task, history(film_tools, done), Decision(Malformed("x", "y"))) == "malformed"
+
+
+def test_several_calls_are_malformed_only_where_a_step_may_not_hold_them(film_task, film_tools, call) -> None:
+    one, other = call("get_film_director", title="Robbery"), call("get_film_director", title="Heat")
+    both, neither = Decision(CallTools((*one.calls, *other.calls))), Decision(CallTools(()))
+    past = history(film_tools, step(one, DIRECTOR, StepCategory.GOLD_CALL))
+    overseer = RuleOverseer(film_task, recent_limit=2, several_calls=True)
+    assert stuck(film_task, past, both) == "malformed"
+    assert [asyncio.run(overseer.stuck(past, each)).reason for each in (both, neither)] == ["", "malformed"]
+    done = history(film_tools, step(both.action, DIRECTOR, StepCategory.GOLD_CALL))
+    assert [asyncio.run(overseer.stuck(done, each)).reason for each in (both, Decision(other))] == ["repeating"] * 2
 
 
 def test_the_expert_may_step_in_although_nothing_is_wrong(film_task, film_tools, call) -> None:

@@ -18,7 +18,7 @@ from agentbench.config.launcher import AccelerateLauncher, FsdpLauncher, Launche
 from agentbench.config.lora import Lora, LoraConfig, NoLora
 from agentbench.config.stage import DpoStage, KtoStage, OrpoStage, SftStage, StageConfig
 from agentbench.config.trainer import BestBy, TrainerConfig
-from agentbench.errors import PreflightError
+from agentbench.errors import DataError, PreflightError
 from agentbench.training.finetune import finetune, last_checkpoint
 from agentbench.training.job import PACKING_LOG, TRAINER, Trained, TrainJob
 from agentbench.training.launch import launch
@@ -125,6 +125,24 @@ def test_a_checkpoint_holds_the_adapter_that_is_trained(given: bool, make_job: J
         (path / "complete").unlink()
     assert last_checkpoint(job.folder / TRAINER) == job.folder / TRAINER / "checkpoint-28"
     assert train(job).loss == expected.loss
+
+
+def test_a_training_killed_after_its_last_step_logs_its_end_once(make_job: Job) -> None:
+    job = make_job("late", ROWS, **{**SETTINGS, "stage": DpoStage(batch_size=6, epochs=1)})
+    for _ in range(2):  # the second goes on from the checkpoint of the last step
+        train(job)
+        lines = [orjson.loads(line) for line in (job.folder / "metrics.jsonl").read_bytes().splitlines()]
+        assert [line["step"] for line in lines] == [1, 2, 2]  # 12 rows, 6 a step; the end is a line of its own
+        assert ["train_runtime" in line for line in lines] == [False, False, True]
+
+
+def test_a_broken_line_of_figures_is_named(make_job: Job) -> None:
+    job = make_job("broken", ROWS, **{**SETTINGS, "stage": DpoStage(batch_size=6, epochs=1)})
+    train(job)
+    path = job.folder / "metrics.jsonl"
+    path.write_bytes(b"\xff\x00\n" + path.read_bytes())
+    with pytest.raises(DataError, match=r"metrics.jsonl, line 1: not a line of figures"):
+        train(job)
 
 
 @pytest.mark.parametrize("lora", [Lora(rank=2, alpha=4), NoLora()])

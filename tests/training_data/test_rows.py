@@ -87,7 +87,7 @@ def test_integers_beyond_64_bits_survive(tmp_path: Path) -> None:
         ({"chosen_ids": [], "chosen_mask": []}, "chosen_ids is empty"),
         ({"tokenizer": ""}, "chosen_ids belongs to no tokenizer"),
         ({"tokenizer": "def"}, "tokenizer='def'"),
-        ({"format": "preference/2"}, "format 'preference/2' is none of preference/1, sft/1"),
+        ({"format": "preference/2"}, "is preference/2, written by a newer agentbench"),
         ({"format": None}, "format None is none of"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"task": None}, "task: "),

@@ -154,7 +154,7 @@ def test_an_unknown_domain_is_refused_with_the_nearest_name(tmp_path: Path):
 def test_a_missing_data_package_is_named_with_the_command_that_installs_it():
     with pytest.raises(PreflightError, match="'no-such-data' is not installed") as raised:
         package_file("no-such-data", "data.json")
-    assert raised.value.next_step == "pip install -e '.[worlds]'"
+    assert raised.value.next_step == "pip install 'agentbench[worlds]'"
 
 
 def test_the_database_can_only_be_read(world: World):

@@ -16,6 +16,7 @@ from agentbench.config.tasks import TasksConfig
 from agentbench.envs import Environment
 from agentbench.envs.tool_env import ToolEnv
 from agentbench.errors import DataError
+from agentbench.llm.spoken import accounted
 from agentbench.tools import Tool
 from agentbench.tools.assistant import specs
 from agentbench.tools.assistant.outbox import CreateEvent, Outbox, SendEmail
@@ -114,7 +115,7 @@ def _episode(env: AssistantEnv, shared: _Shared, task: Task, seed: int) -> _Epis
         _simulated(env, shared.simulator, stage, spec_of(name)) if name in env.simulated else there[name]
         for name in env.tools
     )
-    return _Episode(tools, lambda: {**outbox.record(), **person.record()})
+    return _Episode(tools, lambda: {**outbox.record(), **person.record(), **accounted(stage.spoken)})
 
 
 def _simulated(env: AssistantEnv, simulator: Actor | None, stage: Stage, spec: ToolSpec) -> Tool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agentbench.build import Report
 from agentbench.build.fields import Field
+from agentbench.build.fields.injected import injected
 from agentbench.config.env import EnvConfig, M3Env, McpEnv
 from agentbench.config.env_appworld import AppWorldEnv
 from agentbench.config.env_assistant import AssistantEnv
@@ -20,12 +21,19 @@ from agentbench.config.tasks import TasksConfig
 def open_field(
     env: EnvConfig, retriever: RetrieverConfig, tasks: TasksConfig, *, cache_dir: Path, seed: int, report: Report
 ) -> Field:
-    """Opens worlds or prepares servers, and selects the tasks.
+    """Opens worlds or prepares servers, selects the tasks, and plants attacks where `env.injection` asks for them.
 
     Raises:
         PreflightError: a world, package or file is missing, or no task is left.
         DataError: a file is broken.
     """
+    field = _opened(env, retriever, tasks, cache_dir=cache_dir, seed=seed, report=report)
+    return injected(field, env.injection, report)
+
+
+def _opened(
+    env: EnvConfig, retriever: RetrieverConfig, tasks: TasksConfig, *, cache_dir: Path, seed: int, report: Report
+) -> Field:
     match env:
         case M3Env():
             from agentbench.build.fields.m3 import m3_field

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -65,14 +66,30 @@ def _requests(env: PlaygroundEnv, tools: Mapping[str, FunctionTool], tasks: Task
             if call.tool not in tools:
                 problem = f"{path}: template {template.name!r} calls {call.tool!r}, which env.tools does not declare"
                 raise PreflightError(problem + did_you_mean(call.tool, tools), "env.requests=… or tasks.file=…")
-    with ThreadPoolExecutor(1) as worker:  # this thread may have an event loop already
 
-        def execute(call: ToolCall) -> Any:
-            return orjson.loads(worker.submit(asyncio.run, tools[call.name].call(call.arguments)).result().text)
+    def execute(call: ToolCall) -> Any:
+        return orjson.loads(_given(tools[call.name], call.arguments, env.tool_timeout_s))
 
-        try:
-            groups = templated_tasks(templates, tasks.split, env.requests_per_template, execute)
-        except ToolError as error:
-            raise PreflightError(f"{path}: a gold call fails: {error}", "change the template") from error
+    try:
+        groups = templated_tasks(templates, tasks.split, env.requests_per_template, execute)
+    except ToolError as error:
+        raise PreflightError(f"{path}: a gold call fails: {error}", "change the template") from error
     drawn = evenly(groups, tasks.limit, seed) if tasks.limit is not None else groups
     return tuple(task for group in drawn for task in group)
+
+
+def _given(tool: FunctionTool, arguments: dict[str, Any], timeout_s: float) -> str:
+    """What a call gives, from a thread of its own: this one may have an event loop, and a call may never come back."""
+    found: Future[str] = Future()
+
+    def call() -> None:
+        try:
+            found.set_result(asyncio.run(tool.call(arguments)).text)
+        except Exception as error:  # handed on to whoever waits
+            found.set_exception(error)
+
+    Thread(target=call, daemon=True).start()
+    try:
+        return found.result(timeout_s)
+    except TimeoutError as error:
+        raise ToolError(f"{tool.spec.name!r} gave no result within {timeout_s:g} s") from error

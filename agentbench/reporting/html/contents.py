@@ -76,6 +76,7 @@ _COLOURS = {
     StepCategory.RULE_BROKEN: "#8c6cc9",
     StepCategory.TOOL_ERROR: "#9a6a4f",
     StepCategory.MALFORMED: "#7d838c",
+    StepCategory.OBEYED_INJECTION: "#b0308f",
 }
 """The same in every report: cool colours for what brings a task on, warm ones for what does not."""
 
@@ -123,7 +124,7 @@ def lineage_page(artefact: Path, tables: Sequence[RichTable]) -> Page:
 
 def training_page(folder: Path, record: Mapping[str, Any], names: tuple[str, ...]) -> Page:
     """A training: its figures, its curves from `metrics.jsonl`, and the episodes that its result played."""
-    logged = [orjson.loads(line) for line in _lines(folder / "metrics.jsonl")]
+    logged = [orjson.loads(line) for line in _whole_lines(folder / "metrics.jsonl")]
     figures = tuple(figure for caption, keys in _CURVES.items() for figure in _curve(caption, keys, logged))
     table = Table("At the end", ("figure", "value"), (*final_figures(folder), *_costs(record)), (1,))
     section = Section("Training", "", (table,), figures)
@@ -285,11 +286,12 @@ def _step_name(index: int) -> str:
 
 
 def _plain(cell: Any) -> str:
-    return cell.plain if isinstance(cell, Text) else Text.from_markup(str(cell)).plain
+    return cell.plain if isinstance(cell, Text) else str(cell)
 
 
-def _lines(path: Path) -> list[bytes]:
-    return [line for line in path.read_bytes().splitlines() if line.strip()] if path.is_file() else []
+def _whole_lines(path: Path) -> list[bytes]:
+    """All lines but a torn last one, which a training that was killed leaves."""
+    return path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
 
 
 def _written(value: Any) -> str:

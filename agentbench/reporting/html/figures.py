@@ -68,7 +68,7 @@ def shares(caption: str, groups: Mapping[str, Sequence[Bar]]) -> Figure:
         values = [bar.value for bar in bars]
         ends = [[bar.value - bar.low for bar in bars], [bar.high - bar.value for bar in bars]]
         colour = SERIES[place % len(SERIES)]
-        axes.errorbar(values, rows, xerr=ends, fmt="o", capsize=3, color=colour, label=group)
+        axes.errorbar(values, rows, xerr=ends, fmt="o", capsize=3, color=colour, label=_short(group))
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     _per_cent(axes.xaxis, axes.set_xlim)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import os
 import zlib
 from collections.abc import Iterable, Sequence
@@ -167,7 +168,11 @@ def _policy(script: str) -> str:
 
 def _pack(value: Any) -> str:
     """JSON, compressed, in letters that mean nothing to HTML."""
-    return base64.b64encode(zlib.compress(orjson.dumps(value), 9)).decode()
+    try:
+        text = orjson.dumps(value)
+    except TypeError:  # an integer of more than 64 bits, as a trajectory of somebody else's may hold
+        text = json.dumps(value).encode()
+    return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
 def _section(section: Section) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ def answer_calls(answer: Sequence[Mapping[str, Any]], functions: Sequence[Schema
 
 def call_of_text(text: str, parameters: Mapping[str, Sequence[str]]) -> ToolCall:
     """The call that a line of Python stands for; arguments without a name get theirs from `parameters`, by function."""
-    node = ast.parse(text, mode="eval").body
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SyntaxWarning)
+        node = ast.parse(text, mode="eval").body
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise ValueError(f"{text!r} is no call")
     name = node.func.id
@@ -42,7 +45,10 @@ Write = Callable[[Any, Schema], Any]
 
 
 def _call(name: str, allowed: Mapping[str, Any], functions: Sequence[Schema], write: Write) -> ToolCall:
-    parameters = next(function for function in functions if function["name"] == name)["parameters"]
+    named = [function for function in functions if function["name"] == name]
+    if not named:
+        raise ValueError(f"the answer calls {name!r}, which is no function of the question")
+    parameters = named[0]["parameters"]
     schemas: Mapping[str, Schema] = parameters["properties"]
     required: Sequence[str] = parameters.get("required", ())
     chosen = {

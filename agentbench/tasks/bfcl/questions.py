@@ -73,10 +73,19 @@ def questions(category: str, loaded: Sequence[Json], added: str) -> tuple[Questi
     """A category as `official.py` loads it; `added` is said by the user where a turn only brings functions.
 
     Raises:
-        DataError: two functions of a question would have the same name without their dots.
+        DataError: two functions of a question would have the same name without their dots, or a question is not of
+            the official form.
     """
+    return tuple(_question(category, item, added) for item in loaded)
+
+
+def _question(category: str, loaded: Json, added: str) -> Question:
     read = _dialogue if category.startswith("multi_turn") else _single
-    return tuple(read(category, item, added) for item in loaded)
+    try:
+        return read(category, loaded, added)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, SyntaxError) as error:
+        problem = f"no question of this category's form: {type(error).__name__} {str(error)[:100]}"
+        raise DataError(f"BFCL's questions of {category}", problem, next_step="make bfcl") from error
 
 
 def shown_name(official: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from agentbench.app.writing import write_whole
+from agentbench.errors import DataError
 from agentbench.types import Action, CallTools, EndReason, Final, Malformed, Step, ToolCall, Trajectory
 
 RESULT = "result"
@@ -49,12 +51,24 @@ def write_results(folder: Path, trajectories: Iterable[Trajectory]) -> tuple[str
     lines: dict[str, list[dict[str, Any]]] = {}
     for trajectory in trajectories:
         if trajectory.end is not EndReason.ERROR and trajectory.sample == 0:
-            lines.setdefault(trajectory.task.domain, []).append(_line(trajectory))
+            lines.setdefault(_category(trajectory), []).append(_line(trajectory))
     for category, found in lines.items():
         path = folder / FOLDER / MODEL_FOLDER / _group(category) / f"BFCL_v4_{category}_result.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in sorted(found, key=_number)))
+        write_whole(path, b"".join(orjson.dumps(line) + b"\n" for line in sorted(found, key=_number)))
     return tuple(sorted(lines))
+
+
+def _category(trajectory: Trajectory) -> str:
+    """The task's domain, which names a file here.
+
+    Raises:
+        DataError: it could lead out of the folder, so it is no category of BFCL's.
+    """
+    domain = trajectory.task.domain
+    if not re.fullmatch(r"\w{1,60}", domain, re.ASCII):
+        raise DataError(f"task {trajectory.task.id!r}", f"its domain {domain[:80]!r} is no category of BFCL's")
+    return domain
 
 
 def _group(category: str) -> str:

@@ -108,6 +108,8 @@ def _tool(item: Any) -> tuple[str, ToolSpec]:
     match item:
         case {"name": str(name), "description": str(described), "output_parameters": dict(given)}:
             parameters = next((item[key] for key in _PARAMETERS if key in item), {})
+            if not isinstance(parameters, dict):
+                raise ValueError(f"the parameters of {name!r} are an object, not {str(parameters)[:100]!r}")
             properties = {key: _property(name, key, value) for key, value in parameters.items()}
             gives = f" Gives: {', '.join(given)}." if given else ""
             return name, ToolSpec(name, described + gives, object_schema(properties), ToolKind.FUNCTION)

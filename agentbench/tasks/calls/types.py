@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -67,8 +68,10 @@ def read_type(text: str) -> Typed:
     optional = len(names) == 2 and names[1].lower().rstrip(".") == _OPTIONAL
     wanted = names[0] if optional else text.strip()
     try:
-        tree = ast.parse(wanted, mode="eval").body
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)  # a text of somebody's file would warn on our terminal
+            tree = ast.parse(wanted, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Typed({}, optional)
     match tree:
         case ast.Subscript(value=ast.Name(id=name), slice=inner) if name.lower() == _OPTIONAL:

@@ -9,7 +9,6 @@ made: handles are those that the environment gave (`env.contract=vakra` gives th
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from agentbench.app.writing import write_whole
 from agentbench.errors import DataError, PreflightError
 from agentbench.tasks.vakra.reading import is_search
 from agentbench.tasks.vakra.records import VakraCall, VakraTurn, read_record
@@ -64,7 +64,9 @@ def write_submission(folder: Path, trajectories: Iterable[Trajectory]) -> tuple[
             raise DataError(path, f"two trajectories of the task {task.id!r}; a submission holds one")
         records[key] = _written(trajectory, key)
     for path, records in files.items():
-        _replace(path, orjson.dumps([records[key] for key in sorted(records)], option=orjson.OPT_INDENT_2))
+        content = orjson.dumps([records[key] for key in sorted(records)], option=orjson.OPT_INDENT_2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content + b"\n")
     return tuple(sorted(files))
 
 
@@ -125,13 +127,6 @@ def _calls(actions: Iterable[Action]) -> Iterator[dict[str, Any]]:
                     yield {"name": f"query_{name}", "arguments": {"question": words, **number, **rest}}
                 case ToolCall(name, arguments):
                     yield {"name": name, "arguments": arguments}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content + b"\n")
-    os.replace(draft, path)
 
 
 def _predictions(place: Path) -> dict[_Key, Mapping[str, Any]]:

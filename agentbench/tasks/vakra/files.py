@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-import yaml
 
+from agentbench.config.yaml_text import read_yaml
 from agentbench.errors import DataError, PreflightError
 from agentbench.tasks.vakra.records import is_prediction, is_record
 from agentbench.tasks.vakra.universes import is_universe_map
@@ -87,13 +87,20 @@ def _content(path: Path) -> Any:
     except OSError as error:
         raise DataError(path, f"cannot be read: {error.strerror}") from error
     try:
-        return yaml.load(text, yaml.CSafeLoader) if path.suffix != ".json" else orjson.loads(text)
-    except yaml.YAMLError as error:
-        raise DataError(path, f"no YAML: {str(error).splitlines()[0]}") from None
+        if path.suffix != ".json":
+            return _universes(path, text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if b'"uuid"' in text[:10_000]:
             raise DataError(path, f"no JSON: {error.msg}", error.lineno, _NEXT) from None
         return None
+
+
+def _universes(path: Path, text: bytes) -> Any:
+    try:
+        return read_yaml(text)
+    except ValueError as error:
+        raise DataError(path, f"no YAML: {error}") from None
 
 
 def _object(item: Any, path: Path) -> dict[str, Any]:

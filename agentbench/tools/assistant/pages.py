@@ -19,7 +19,7 @@ def page_text(html: str) -> str:
     Scripts, menus, headers, footers and forms are left out. What a page makes by scripts is not seen.
     """
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(html.replace("<![", "<?["))  # either is a comment to browsers; the first one stops Python's parser
     reader.close()
     return _lines(reader.inner) or _lines(reader.text)
 

@@ -35,6 +35,8 @@ class Limits(NamedTuple):
     """Longest file it may write."""
     output_chars: int = 10_000
     """Longest output; a program that prints more is ended."""
+    processes: int = 32
+    """Processes and threads it may have at once, where it can have namespaces; memory is counted for each."""
 
 
 class _Ended(NamedTuple):
@@ -74,7 +76,8 @@ class RunPython:
         if ended.too_much:
             return f"the program printed more than {limits.output_chars} characters"
         if ended.code in (_BY_CPU, _KILLED):
-            return f"the program used more than {limits.cpu_s} s of CPU time, or was killed"
+            most = f"{limits.cpu_s} s of CPU time or {limits.processes} processes"
+            return f"the program used more than {most}, or was killed"
         if ended.code:
             return ended.errors.strip()[-_SHOWN_CHARS:] or f"the program ended with code {ended.code}"
         return ""
@@ -104,7 +107,12 @@ class RunPython:
         limits = self._limits
         mib = 2**20
         return json.dumps(
-            {"cpu_s": limits.cpu_s, "memory_bytes": limits.memory_mib * mib, "file_bytes": limits.file_mib * mib}
+            {
+                "cpu_s": limits.cpu_s,
+                "memory_bytes": limits.memory_mib * mib,
+                "file_bytes": limits.file_mib * mib,
+                "processes": limits.processes,
+            }
         )
 
 

@@ -1,43 +1,26 @@
-"""The process that runs a program somebody else wrote: a script with nothing of ours imported.
+"""The process that runs a program somebody else wrote: a script with nothing of ours imported but `confinement.py`.
 
-The first line of its standard input holds its limits as JSON, the rest is the program. It takes from itself what it
-can, and runs the program in a child:
-
-- always: limits of CPU time, memory, size of files, open files; no core dumps; an empty standard input;
-- where the kernel lets it (Linux, user namespaces): no network, and no sight of other processes;
-- where the kernel has Landlock (Linux 5.13): files are written, made and removed in the working folder only, and the
-  memory and environment of other processes cannot be read.
-
-Not covered: the program can read every file that whoever runs this may read, and use the CPU and memory that its limits
-leave it. Without namespaces it has network access, without Landlock it can write wherever its user can. A bug in the
-kernel covers nothing. Run what may be hostile on a machine that holds nothing else.
+The first line of its standard input holds its limits as JSON, the rest is the program. It leaves the namespaces it is
+in, and runs the program in a child that has taken from itself what `confinement.py` can: network, files, processes,
+memory. Its standard input is empty. What the confinement does not cover stands there.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
+import importlib.util
 import json
 import os
 import resource
 import signal
 import sys
 import traceback
-from types import TracebackType
+from pathlib import Path
+from types import ModuleType, TracebackType
 
-_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_PATH_BENEATH = 1
-_WRITE_FILE = 1 << 1
-_WRITES = _WRITE_FILE | sum(1 << bit for bit in (4, 5, 6, 7, 8, 9, 10, 11, 12))
-"""Landlock's rights to write, remove and make, as its first version has them (linux/landlock.h)."""
-_TRUNCATE, _SINCE_TRUNCATE = 1 << 14, 3
-
-
-class _PathBeneath(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = [("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32)]
+_PR_SET_PDEATHSIG = 1
+_FILES_OPEN = 64
+_LOOK_S = 0.1
 
 
 def main() -> None:
@@ -46,21 +29,57 @@ def main() -> None:
     program = sys.stdin.buffer.read()
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
-    library = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "linux":
-        library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        _leave_network(library)
+    confinement = _confinement()
+    apart = confinement.leave_namespaces()
+    _end_with_parent()
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(_status(child, limits["processes"], counted=apart and os.geteuid() == 0))
         os._exit(code if code >= 0 else 128 - code)
-    if sys.platform == "linux":
-        library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        _write_here_only(library)
-    _limit(limits)
+    _end_with_parent()
+    confinement.confine_files(".", confinement.python_folders())
+    processes = {resource.RLIMIT_NPROC: limits["processes"]} if apart else {}  # else it counts all the user's
+    confinement.limit({**_wanted(limits), **processes})
+    confinement.confine_calls(signals=apart)
     sys.excepthook = _show_own_lines
     exec(compile(program, "program.py", "exec"), {"__name__": "__main__"})
+
+
+def _status(child: int, most: int, *, counted: bool) -> int:
+    """How the child ended. Nothing limits root's processes, so they are counted: with too many, all are killed."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG if counted else 0)
+        if pid:
+            return status
+        if _processes(child) > most:
+            os.kill(child, signal.SIGKILL)  # the first of its namespace, and the others with it
+        signal.sigtimedwait([signal.SIGCHLD], _LOOK_S)
+
+
+def _processes(child: int) -> int:
+    """Processes that share a child's namespace."""
+    links = (_link(f"/proc/{name}/ns/pid") for name in os.listdir("/proc") if name.isdigit())
+    own = _link(f"/proc/{child}/ns/pid")
+    return sum(link == own for link in links) if own else 0
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:  # it has ended
+        return ""
+
+
+def _confinement() -> ModuleType:
+    """The module beside this package, found by its place: this interpreter knows no packages."""
+    place = Path(__file__).resolve().parents[1] / "confinement.py"
+    found = importlib.util.spec_from_file_location("confinement", place)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.dont_write_bytecode = True
+    found.loader.exec_module(module)
+    return module
 
 
 def _show_own_lines(_kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -69,45 +88,18 @@ def _show_own_lines(_kind: type[BaseException], error: BaseException, trace: Tra
     traceback.print_exception(error.with_traceback(own))
 
 
-def _leave_network(library: ctypes.CDLL) -> None:
-    """New namespaces of users, processes, network and messages; where they are not to be had, nothing changes."""
-    library.unshare(_CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNET | _CLONE_NEWIPC)
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
-def _write_here_only(library: ctypes.CDLL) -> None:
-    """Lets this process and its children write in the working folder and to /dev/null alone, where Landlock exists."""
-    version = library.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
-    if version < 1:
-        return
-    rights = _WRITES | (_TRUNCATE if version >= _SINCE_TRUNCATE else 0)
-    handled = ctypes.c_uint64(rights)
-    rules = library.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), 0)
-    _allow(library, rules, ".", rights)
-    _allow(library, rules, os.devnull, rights & (_WRITE_FILE | _TRUNCATE))
-    library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    library.syscall(_RESTRICT_SELF, rules, 0)
-    os.close(rules)
-
-
-def _allow(library: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
-    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    beneath = _PathBeneath(rights, place)
-    library.syscall(_ADD_RULE, rules, _PATH_BENEATH, ctypes.byref(beneath), 0)
-    os.close(place)
-
-
-def _limit(limits: dict[str, int]) -> None:
-    """Hard limits, so that the program cannot raise them."""
-    wanted = {
+def _wanted(limits: dict[str, int]) -> dict[int, int]:
+    return {
         resource.RLIMIT_CPU: limits["cpu_s"],
         resource.RLIMIT_AS: limits["memory_bytes"],
         resource.RLIMIT_FSIZE: limits["file_bytes"],
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: _FILES_OPEN,
     }
-    for kind, most in wanted.items():
-        with contextlib.suppress(ValueError, OSError):  # a stricter limit stands already
-            resource.setrlimit(kind, (most, most))
 
 
 if __name__ == "__main__":

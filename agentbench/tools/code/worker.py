@@ -11,17 +11,23 @@ object a line each way:
 An answer with the key `error` says that it could not be done. A child ends with its connection, and with this process
 however that ends (Linux). What AppWorld writes goes into a folder of the episode's own, beside a link to the data.
 
-What keeps code that a model wrote from doing harm is AppWorld's own guard, a list of forbidden names: it stops
-accidents, and no attack. Besides, children have a limit of memory and none of the environment variables of whoever
-started this.
+AppWorld's own guard is a list of forbidden names: it stops accidents, and no attack. What keeps code that a model
+wrote from doing harm is what `confinement.py` takes from every child: it makes no socket, writes in the episode's
+folder only, and reads there, in AppWorld's data and where Python and libraries lie. Besides, children have a limit of
+memory and none of the environment variables of whoever started this.
+
+Not covered, beside what `confinement.py` says: how many processes a world starts; CPU time but for the time limit of a
+call; and the data that a world may read hold the answers to its task.
 """
 
 import ast
 import contextlib
 import ctypes
 import importlib
+import importlib.util
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -101,8 +107,10 @@ def _serve(connection: socket.socket, settings: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (settings["memory_bytes"],) * 2)
     own = Path(settings["folder"]) / str(os.getpid())
     own.mkdir()
-    (own / "data").symlink_to(Path(settings["root"]).resolve() / "data")
-    os.environ["APPWORLD_ROOT"] = str(own)
+    data = Path(settings["root"]).resolve() / "data"
+    (own / "data").symlink_to(data)
+    os.environ.update(APPWORLD_ROOT=str(own), HOME=str(own), TMPDIR=str(own), IPYTHONDIR=str(own / "ipython"))
+    _confine(own, data)
     episode = Episode(settings)
     try:
         with connection, connection.makefile("rw", encoding="utf-8") as lines:
@@ -111,6 +119,18 @@ def _serve(connection: socket.socket, settings: dict[str, Any]) -> None:
                 lines.flush()
     finally:
         shutil.rmtree(own, ignore_errors=True)
+
+
+def _confine(own: Path, data: Path) -> None:
+    """Leaves this process what a world needs."""
+    place = Path(__file__).resolve().parents[1] / "confinement.py"
+    found = importlib.util.spec_from_file_location("confinement", place)
+    assert found is not None and found.loader is not None
+    confinement = importlib.util.module_from_spec(found)
+    found.loader.exec_module(confinement)
+    sources = str(Path(__file__).resolve().parent)  # AppWorld's tests quote the lines that called them
+    confinement.confine_files(str(own), [str(data), sources, *confinement.python_folders()])
+    confinement.confine_calls(signals=False)
 
 
 def _answer(episode: "Episode", told: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +154,13 @@ class Episode:
         self._world: Any = None
 
     def open(self, task: str) -> dict[str, Any]:
-        """Opens the task's world; without its tests where they are not there."""
+        """Opens the task's world; without its tests where they are not there.
+
+        Raises:
+            ValueError: the id could lead out of the folder of tasks.
+        """
+        if not re.fullmatch(r"\w{1,100}", task, re.ASCII):
+            raise ValueError(f"{task[:100]!r} is no task's id")
         judged = (Path(self._settings["root"]) / "data" / "tasks" / task / "ground_truth").is_dir()
         self._world = importlib.import_module("appworld").AppWorld(
             task_id=task,

@@ -7,12 +7,12 @@ all episodes share it, so it should keep nothing between calls.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import orjson
 
 from agentbench.config.suggest import did_you_mean
 from agentbench.errors import PreflightError, ToolError
+from agentbench.tools.blocking import in_own_thread
 from agentbench.types import Observation, ToolSpec
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class FunctionTool:
     """One function as a tool. What it raises is told to the agent, and nobody else is harmed."""
 
     def __init__(self, spec: ToolSpec, function: Function, *, blocking: bool = False) -> None:
-        """`blocking`: it runs in a thread, so that other episodes go on."""
+        """`blocking`: each call runs in a thread of its own, so that other episodes go on, whatever becomes of it."""
         self.spec = spec
         self._function = function
         self._blocking = blocking
@@ -48,13 +49,13 @@ class FunctionTool:
             return Observation(orjson.dumps(whole).decode())
         except ToolError:
             raise
-        except Exception as error:  # somebody's function failed: the agent reads it, the log keeps the traceback
+        except (Exception, SystemExit) as error:  # somebody's function failed: the agent reads it, the log keeps all
             _log.warning("%s failed", self.spec.name, exc_info=error)
             raise ToolError(f"{self.spec.name} failed: {type(error).__name__}: {error}") from error
 
     async def _found(self, arguments: dict[str, Any]) -> Any:
         if self._blocking:
-            return await asyncio.to_thread(self._function, **arguments)
+            return await in_own_thread(partial(self._function, **arguments))
         found = self._function(**arguments)
         return await found if inspect.isawaitable(found) else found
 
@@ -71,7 +72,7 @@ def function_at(path: str) -> Function:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may raise anything
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise PreflightError(f"function {path!r}: {type(error).__name__}: {error}", _ADVICE) from error
     function = vars(module).get(name)
     if not callable(function):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,9 @@ def calculate(expression: str) -> dict[str, Number]:
     if len(expression) > LONGEST:
         raise ToolError(f"the expression has {len(expression)} characters; {LONGEST} are the most")
     try:
-        tree = ast.parse(expression.strip().replace("^", "**"), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)  # `1if`, which Python only warns of, on our terminal
+            tree = ast.parse(expression.strip().replace("^", "**"), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ToolError(f"{expression!r} is no expression") from error
     try:
@@ -88,7 +91,7 @@ def _value(node: ast.expr) -> Number:
 
 def _rounded(value: Any) -> Number:
     if isinstance(value, int):
-        return value
+        return value if -(2**63) <= value < 2**63 else _rounded(float(value))
     if not math.isfinite(value):
         raise ToolError("the result is too large")
     short = float(f"{value:.{_DIGITS}g}")

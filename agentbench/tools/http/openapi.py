@@ -159,6 +159,8 @@ def _argument(name: str, place: Place, parameter: dict[str, Any]) -> _Argument:
     if isinstance(schema, bool):
         schema = {}
     types = schema.get("type", "string")
+    if not isinstance(types, str | list):
+        raise Unreadable(f"the parameter {name!r:.80} is of the type {types!r:.80}")
     if "object" in types or (place is Place.PATH and "array" in types):
         raise Unreadable(f"the parameter {name!r:.80} holds {types!r:.80}, which has no one place in a URL")
     if parameter.get("style", _STYLES[place]) != _STYLES[place] or (

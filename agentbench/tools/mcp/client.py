@@ -97,7 +97,7 @@ def require_sdk() -> None:
         import mcp  # noqa: F401
     except ModuleNotFoundError:
         raise PreflightError(
-            "MCP needs the package mcp, which is not installed", "pip install agentbench[mcp]"
+            "MCP needs the package mcp, which is not installed", "pip install 'agentbench[mcp]'"
         ) from None
 
 

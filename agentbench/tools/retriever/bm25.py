@@ -8,6 +8,10 @@ Of a query only its words count: it is analysed here and never parsed, so nothin
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -62,7 +66,7 @@ class Bm25Retriever:
         if not (folder / "meta.json").is_file():
             raise PreflightError(f"no search index in {folder}", BUILD_COMMAND)
         try:
-            index = tantivy.Index.open(str(folder))
+            index = tantivy.Index.open(str(self._lockable(folder)))
             self._analyzer = _analyzer()
             index.register_tokenizer(_ANALYZER, self._analyzer)
             index.config_reader("manual")
@@ -72,6 +76,14 @@ class Bm25Retriever:
         except (OSError, ValueError) as error:
             problem = f"the search index cannot be read: {_first_line(error)}"
             raise DataError(folder, problem, next_step=BUILD_COMMAND) from error
+
+    def _lockable(self, folder: Path) -> Path:
+        """The folder, or a copy of one that cannot be written: the engine locks by a file beside what it opens."""
+        if os.access(folder, os.W_OK):
+            return folder
+        copy = Path(tempfile.mkdtemp(prefix="agentbench-index-"))
+        weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
+        return Path(shutil.copytree(folder, copy / "index"))
 
     async def search(self, query: str, top_k: int) -> tuple[Hit, ...]:
         """At most `top_k` documents that share a word with the query, best first, equal scores by id.

@@ -93,8 +93,10 @@ class TransformersEncoder:
         except ModuleNotFoundError as error:
             raise _not_installed(error.name or "transformers", "train") from error
         try:
-            self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
-            model: PreTrainedModel = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+            self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+            model: PreTrainedModel = AutoModel.from_pretrained(
+                path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             problem = f"no encoder can be loaded from {path!r}: {str(error).splitlines()[0][:200]}"
             raise PreflightError(problem, "correct retriever.encoder.path") from error

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from agentbench.app.writing import write_record
 from agentbench.errors import DataError, PreflightError
+from agentbench.formats import INDEX as FORMAT
 from agentbench.tools.retriever import Hit
 from agentbench.tools.retriever.documents import DocumentFile
 from agentbench.tools.retriever.encoders import Encoder, Vectors, embedded_text
@@ -163,7 +164,7 @@ def write_index(folder: Path, encoder: Encoder, info: IndexInfo, report: Callabl
         if bits is not None:
             bits.close()
     written = IndexInfo(info.encoder_kind, info.encoder_path, encoder.identity, info.quantisation, count, width)
-    (folder / INDEX).write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
+    write_record(folder / INDEX, FORMAT, written)
     return written
 
 
@@ -176,14 +177,14 @@ def read_info(folder: Path) -> IndexInfo:
 
     Raises:
         PreflightError: there is none.
-        DataError: its description is none of this version.
+        DataError: its description cannot be read, or a newer agentbench wrote it.
     """
     path = folder / INDEX
     if not path.is_file():
         advice = "python -m agentbench.prepare source=dump source.path=… makes one"
         raise PreflightError(f"no index in {str(folder)!r}: {INDEX} is missing", advice)
     try:
-        return TypeAdapter(IndexInfo).validate_json(path.read_bytes())
+        return TypeAdapter(IndexInfo).validate_json(FORMAT.current_json(path.read_bytes(), path))
     except ValidationError as error:
         raise DataError(path, f"is no description of an index: {error.errors()[0]['msg']}") from None
 

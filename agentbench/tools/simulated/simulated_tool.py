@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentbench.errors import ToolError
 from agentbench.llm.quoting import block
 from agentbench.llm.structured import ATTEMPTS, StructuredError, StructuredLlm
-from agentbench.types import Observation, ToolSpec
+from agentbench.types import Generation, Observation, ToolSpec
 
 TOOL_PROMPT = Path(__file__).parent / "prompts" / "tool.txt"
 """The instructions a model gets where the configuration names no others."""
@@ -55,6 +55,8 @@ class Stage:
         self.task = task
         self.seed = seed
         self.calls: list[dict[str, Any]] = []
+        self.spoken: list[Generation] = []
+        """What the model said, failed attempts too."""
 
     def chance(self, tool: str, arguments: dict[str, Any]) -> random.Random:
         """The dice for a call."""
@@ -92,9 +94,11 @@ class SimulatedTool:
                 dice.getrandbits(_SEED_BITS),
             )
         except StructuredError as error:
+            self._stage.spoken.extend(error.generations)
             if len(error.generations) < ATTEMPTS:
                 raise
             raise ToolError(f"{self.spec.name!r} gave no usable result") from error
+        self._stage.spoken.extend(said.generations)
         return self._kept(arguments, said.value)
 
     def _messages(self, arguments: dict[str, Any], *, partial: bool) -> tuple[dict[str, str], ...]:

@@ -96,7 +96,7 @@ class Database:
                 with closing(self._connection.execute(sql, parameters)) as cursor:
                     rows = cursor.fetchmany(max_rows + 1)
             # Warning: two statements in one. The last two: values SQLite has no type for.
-            except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeEncodeError) as error:
+            except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
                 raise self._refusal(error, allowed_s) from error
         if len(rows) > max_rows:
             raise ToolError(f"the result has more than {max_rows:,} rows; ask for less")
@@ -195,7 +195,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # the second one: names of a damaged schema
         problem = f"cannot be read as a SQLite database: {error}"
         raise DataError(path, problem, next_step="python -m agentbench.prepare") from error
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")

@@ -61,7 +61,7 @@ def _read(path: Path) -> dict[str, Any]:
     content = path.read_text(encoding="utf-8")
     try:
         found = json.loads(content) if path.suffix == ".json" else tomllib.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(path, f"cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise DataError(path, f"is {type(found).__name__}, not tables by name")
@@ -75,9 +75,16 @@ def _tables(path: Path) -> Tables:
 def _by_id(path: Path, name: str, records: Mapping[str, Record] | Sequence[Record]) -> Mapping[str, Record]:
     if isinstance(records, Mapping):
         return records
-    if name not in _IDS:
+    if name not in _IDS or not isinstance(records, list):
         raise DataError(path, f"{name!r} is a list of records without known ids")
-    return {record[_IDS[name]]: record for record in records}
+    return dict(_identified(path, record, _IDS[name]) for record in records)
+
+
+def _identified(path: Path, record: Any, key: str) -> tuple[str, Record]:
+    match record:
+        case dict() if isinstance(record.get(key), str):
+            return record[key], record
+    raise DataError(path, f"{str(record)[:80]!r} is no record with a text as {key!r}")
 
 
 def _phone(found: dict[str, Any]) -> Tables:

@@ -38,7 +38,8 @@ HELD_OUT = "held_out_success"
 def train_online(job: TrainJob, rollouts: Rollouts, report: Report, ranks: Ranks = ALONE) -> Trained:
     """Trains, from the last checkpoint if there is one, and writes the result into the job's folder.
 
-    Every rank runs this. A training that goes on plays the tasks of the steps that are left, with the seeds that they would have had.
+    Every rank runs this. A training that goes on plays the tasks of the steps that are left, with the seeds that they
+    would have had.
 
     Raises:
         ConfigError: the stage plays no episodes.

@@ -1,7 +1,11 @@
 """What users write: functions, and nothing of ours."""
 
 import asyncio
+import sys
+import threading
 import time
+
+RELEASED = threading.Event()
 
 
 def tip(bill: float, percent: float = 15) -> dict[str, float]:
@@ -24,3 +28,19 @@ def slow() -> str:
 
 def fails(reason: str) -> None:
     raise KeyError(reason)
+
+
+def hangs() -> None:
+    RELEASED.wait()
+
+
+def release() -> None:
+    RELEASED.set()
+
+
+def leaves() -> None:
+    sys.exit(7)
+
+
+def stops() -> None:
+    raise StopIteration

@@ -62,6 +62,27 @@ def test_a_blocking_function_lets_others_go_on() -> None:
     assert time.perf_counter() - started < 0.55  # one after the other they take 0.6 s
 
 
+def test_a_function_that_never_comes_back_holds_up_nobody() -> None:
+    hangs, released = [tool("hangs", blocking=True) for _ in range(40)], function_at("shop_tools.release")
+
+    async def given_up() -> str:
+        for each in hangs:  # more than a pool of threads has
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(each.call({}), 0.01)
+        return (await tool("slow", blocking=True).call({})).text
+
+    assert asyncio.run(given_up()) == '{"result":"done"}'
+    released()  # the run is over although they were all still waiting
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_function_that_ends_the_program_ends_its_call_alone(blocking: bool) -> None:
+    with pytest.raises(ToolError, match="leaves failed: SystemExit: 7"):
+        called(tool("leaves", blocking))
+    with pytest.raises(ToolError, match="stops failed: RuntimeError: StopIteration"):
+        called(tool("stops", True))
+
+
 def test_what_a_function_raises_is_told_to_the_agent() -> None:
     with pytest.raises(ToolError, match="fails failed: KeyError: 'no such price'"):
         called(tool("fails"), reason="no such price")

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,27 @@ def test_equal_scores_come_in_the_order_of_ids_however_the_documents_came(tmp_pa
 def test_no_documents_make_an_index_that_finds_nothing(tmp_path: Path) -> None:
     build_index(tmp_path / "index", [])
     assert ids(Bm25Retriever(tmp_path / "index"), "iron") == []
+
+
+@pytest.fixture
+def own_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, where this user may mount one."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_an_index_on_a_read_only_disk_is_searched_in_a_copy_that_goes_with_it(own_disk: Path) -> None:
+    build_index(own_disk / "index", DOCUMENTS)
+    subprocess.run(["mount", "-o", "remount,ro", own_disk], check=True)
+    before = set(Path(tempfile.gettempdir()).glob("agentbench-index-*"))
+    retriever = Bm25Retriever(own_disk / "index")
+    (copy,) = set(Path(tempfile.gettempdir()).glob("agentbench-index-*")) - before
+    assert ids(retriever, "iron metal") == ["iron", "rust"]
+    del retriever
+    assert not copy.exists()
 
 
 def test_two_documents_of_one_id_are_a_data_error(tmp_path: Path) -> None:

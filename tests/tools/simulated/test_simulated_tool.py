@@ -12,6 +12,7 @@ import pytest
 from agentbench.errors import LlmError, ToolError
 from agentbench.llm import Request, Sampling
 from agentbench.llm.scripted import ScriptedLlm
+from agentbench.llm.spoken import accounted, spoken
 from agentbench.llm.structured import StructuredLlm
 from agentbench.tools.assistant.specs import SEARCH_WEB
 from agentbench.tools.simulated.simulated_tool import PARTIAL, Faults, SimulatedTool, Stage
@@ -45,6 +46,14 @@ def test_the_model_is_told_request_call_and_what_was_answered_before() -> None:
     call(tool(llm, stage), "Ann train")
     told = llm.requests[1].prompt.messages[1]["content"]
     assert '"Where is Ann?"' in told and '"result": "In Paris."' in told and '"query": "Ann train"' in told
+
+
+def test_what_the_model_said_is_kept_for_accounting_failed_attempts_too() -> None:
+    llm, stage = ScriptedLlm(["nothing", result()]), Stage("Where is Ann?", "t1", 0)
+    call(tool(llm, stage))
+    assert [said.completion for said in stage.spoken] == ["nothing", result()]
+    (first, _) = spoken(accounted(stage.spoken))
+    assert (first.role, first.usage) == ("simulated_tool", stage.spoken[0].usage) and first.completion == ""
 
 
 def test_faults_come_as_often_as_they_are_ordered() -> None:

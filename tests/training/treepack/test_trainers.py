@@ -92,6 +92,12 @@ def test_supervised_losses_are_trls(make: Any, lora: bool, loss_type: str) -> No
     assert_same(two, two.stock.data_collator(rows(7)))
 
 
+def test_supervised_losses_with_prompts_in_them_are_trls(make: Any) -> None:
+    two = both(make, SFTTrainer, TreeSFTTrainer)
+    whole = [{"input_ids": row["input_ids"], "labels": row["input_ids"]} for row in rows(7)]
+    assert_same(two, two.stock.data_collator(whole))
+
+
 def trained(trainer: Any) -> list[tuple[float, float]]:
     trainer.train()
     return [(float(log["loss"]), float(log["grad_norm"])) for log in trainer.state.log_history if "loss" in log]
