@@ -10,7 +10,10 @@ from playwright.sync_api import Browser
 from agentbench.reporting.html.page import Figure, Link, Page, Section, Table, Tile, write_page
 from agentbench.types import CallTools, Exchange, Malformed, Rule, Score, ToolCall, Trajectory
 
-EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><svg onload=alert(1)>"
+EVIL = (
+    "</script><script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\"><svg onload=alert(1)>"
+)
 QUOTES = "\" onmouseover=\"document.title='owned'\" x='"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="5"/></svg>'
 
