@@ -133,7 +133,8 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, entry: list[str], numbe
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (4, "")
-    assert err.startswith("error: seed=7: interrupted") and "\nnext: python -m agentbench.rollout seed=7 resume=" in err
+    assert err.startswith("error: seed=7: interrupted")
+    assert "\nnext: python -m agentbench.rollout -m seed=7,0 resume=outputs/rollout/sweep_" in err
 
 
 def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_a_refused_second_process_leaves_the_record_of_the_first_alone(tmp_path:
     assert (tmp_path / "mine" / "run.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("file", ["rollout.log", "run.json.new", ".hydra/resumed/config.yaml"])
+@pytest.mark.parametrize("file", ["rollout.log", ".hydra/resumed/config.yaml"])
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path, entry: list[str], file: str) -> None:
     ended([*entry, "hydra.run.dir=mine"], tmp_path)
     (tmp_path / "mine" / ".hydra" / "resumed").mkdir()

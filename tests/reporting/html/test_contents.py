@@ -35,12 +35,16 @@ RECORD = {
 }
 
 
-def test_a_table_of_the_terminal_keeps_its_words_and_loses_its_markup() -> None:
+def test_a_table_of_the_terminal_keeps_its_words_as_they_are() -> None:
     table = Table("run", title="success")
     table.add_column(Text("[b]rate"))
     table.add_row("[bold]first[/bold]", Text("[b]50 %"))
     shown = table_of(table)
-    assert (shown.caption, shown.columns, shown.rows) == ("success", ("run", "[b]rate"), (("first", "[b]50 %"),))
+    assert (shown.caption, shown.columns, shown.rows) == (
+        "success",
+        ("run", "[b]rate"),
+        (("[bold]first[/bold]", "[b]50 %"),),
+    )
 
 
 def page_of(run: Run) -> Page:
