@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentbench.config.prefs import Arguments
+from agentbench.llm.quoting import mapped, whole
 from agentbench.templates.calls import declaration
 from agentbench.training_data.rows import Message
 from agentbench.training_data.transcript import Transcriber
@@ -33,13 +34,14 @@ class Conversation(NamedTuple):
 
 
 def conversation(history: History, system: str, arguments: Arguments) -> Conversation:
-    """An episode's messages up to the last thing said."""
+    """An episode's messages up to the last thing said, texts as they are: what keeps them text here is looked at."""
     written = Transcriber(None, system, arguments).transcript(history)
     said = [message for move in written.moves for message in (*move.messages, *move.seen_messages)]
     while said and said[-1]["role"] != "assistant":
         said.pop()
     opening = written.opening_messages
-    return Conversation((*opening, *said), tuple(declaration(tool) for tool in history.tools), len(opening))
+    messages = tuple(mapped(message, whole) for message in (*opening, *said))
+    return Conversation(messages, tuple(declaration(tool) for tool in history.tools), len(opening))
 
 
 class StockTemplate:
