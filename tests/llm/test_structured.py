@@ -131,6 +131,11 @@ def test_an_object_is_found_whatever_stands_around_it(text: str) -> None:
     assert read_object(text, SCHEMA) == ({"yes": True}, "")
 
 
+def test_control_signs_may_stand_in_strings_as_they_are() -> None:
+    """JSON wants them escaped; what vLLM holds to a schema (by xgrammar) may hold them."""
+    assert read_object('So: {"why":\t"a\tb\x00"}', {"type": "object"}) == ({"why": "a\tb\x00"}, "")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
