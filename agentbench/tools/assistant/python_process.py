@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -99,8 +99,8 @@ class RunPython:
             return None
         finally:
             _end(transport)
-            transport.close()
             await program.exited.wait()
+            transport.close()
         return _Ended(transport.get_returncode() or 0, *program.said(), program.too_much)
 
     def _told(self) -> str:
@@ -128,13 +128,11 @@ class _Program(asyncio.SubprocessProtocol):
         self._said = {1: bytearray(), 2: bytearray()}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's own are none by class
 
     def tell(self, said: bytes) -> None:
         """Writes the whole of the standard input."""
-        pipe = self._transport.get_pipe_transport(0)
-        assert isinstance(pipe, asyncio.WriteTransport)
+        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
         pipe.write(said)
         pipe.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbench.episodes.pool import run_async
 from agentbench.errors import ToolError
 from agentbench.tools.assistant.python_process import Limits, RunPython
 from tests.tools.assistant.test_python_process import LANDLOCK, has_namespaces
@@ -22,7 +22,7 @@ LIMITS = Limits(seconds=40, cpu_s=3, memory_mib=256, file_mib=1, output_chars=20
 
 
 def run(code: str, limits: Limits = LIMITS) -> str:
-    return json.loads(asyncio.run(RunPython(limits).call({"code": code})).text)["output"]
+    return json.loads(run_async(RunPython(limits).call({"code": code})).text)["output"]
 
 
 def refused(code: str, *words: str) -> str:

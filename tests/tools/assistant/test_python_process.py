@@ -8,12 +8,15 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agentbench.episodes.pool import run_async
 from agentbench.errors import ToolError
 from agentbench.tools.assistant.python_process import Limits, RunPython
+from agentbench.types import Observation
 
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 1
 
@@ -30,11 +33,16 @@ LIMITS = Limits(seconds=30)
 
 
 def run(code: str, limits: Limits = LIMITS) -> str:
-    return json.loads(asyncio.run(RunPython(limits).call({"code": code})).text)["output"]
+    return json.loads(run_async(RunPython(limits).call({"code": code})).text)["output"]
 
 
 def test_a_program_s_output_is_the_result() -> None:
     assert run("import math\nprint(math.comb(5, 2))\nprint('naïve 東京')") == "10\nnaïve 東京\n"
+
+
+@pytest.mark.parametrize("on_a_loop", [asyncio.run, run_async], ids=["asyncio's loop", "uvloop"])
+def test_a_program_runs_on_any_loop(on_a_loop: Callable[..., Observation]) -> None:
+    assert json.loads(on_a_loop(RunPython(LIMITS).call({"code": "print(6)"})).text) == {"output": "6\n"}
 
 
 def test_nothing_is_kept_between_calls() -> None:
