@@ -73,10 +73,11 @@ def copy_database(source: Path, target: Path) -> None:
         raise PreflightError(f"no database at {source}", "give the path of a SQLite file as database=…")
     try:
         with closing(_connect_source(source.resolve(), target)) as reading, closing(sqlite3.connect(target)) as writing:
+            writing.text_factory = partial(str, encoding="utf-8", errors="replace")
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode = DELETE")
             problem = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a complaint of SQLite's quotes such bytes
         raise DataError(source, f"not a readable SQLite database: {error}") from None
     if problem != "ok":
         raise DataError(source, f"a damaged SQLite database: {' '.join(problem.split())}")
@@ -131,7 +132,7 @@ def _connect(path: Path, options: str = "") -> sqlite3.Connection:
 def _read_table(connection: sqlite3.Connection, name: str, report: Report) -> RawTable | None:
     try:
         return _usable_table(connection, name, report)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # names of columns are decoded by no rule of ours
         report(f"table {name!r} is left out: {error}")
         return None
 

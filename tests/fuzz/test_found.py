@@ -7,6 +7,8 @@ import dataclasses
 import gzip
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from agentbench.tools.tau2.domains import read_databases
 from agentbench.training_data.rows import read_rows
 from agentbench.types import EndReason, History, Observation, Trajectory, Usage
 from agentbench.worlds.dump import passages
+from agentbench.worlds.own_schema import copy_database, read_tables
 from tests.fuzz import seeds
 from tests.fuzz.parts import TASK
 from tests.fuzz.said import REQUEST
@@ -297,3 +300,15 @@ def test_results_for_bfcl_are_written_in_their_folder_alone(tmp_path: Path, doma
     with pytest.raises(DataError, match=r"is no category of BFCL's"):
         write_results(tmp_path / "results", [played])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_with_a_column_whose_name_is_no_utf_8_is_left_out(tmp_path: Path) -> None:
+    path, said = tmp_path / "odd.sqlite", list[str]()
+    with closing(sqlite3.connect(path)) as made:
+        made.executescript("CREATE TABLE a (title TEXT); CREATE TABLE b (n INTEGER); INSERT INTO b VALUES (1);")
+        made.execute("INSERT INTO a VALUES ('Heat')")
+        made.commit()
+    path.write_bytes(path.read_bytes().replace(b"title TEXT", b"ti\xf9le TEXT"))
+    copy_database(path, tmp_path / "copy.sqlite")
+    assert [table.name for table in read_tables(tmp_path / "copy.sqlite", path, said.append)] == ["b"]
+    assert said[0].startswith("table 'a' is left out: 'utf-8' codec can't decode byte 0xf9")
