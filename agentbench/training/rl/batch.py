@@ -110,15 +110,17 @@ def chunks(rows: int, count: int) -> list[range]:
     return [range(start, end) for start, end in pairwise(ends)]
 
 
-def tensors(rows: Sequence[RlRow], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+def tensors(rows: Sequence[RlRow], pad_id: int, device: torch.device, height: int = 1) -> dict[str, torch.Tensor]:
     """Rows as TRL pads them: prompts to the left, completions to the right.
 
-    Without rows there is one of a single token that is not scored: every forward pass computes something.
+    Where there are fewer than `height`, rows of a single token that is not scored make them up: every forward pass
+    computes something.
     """
-    prompts: Sequence[Sequence[int]] = [row.prompt_ids for row in rows] or [[pad_id]]
-    completions: Sequence[Sequence[int]] = [row.completion_ids for row in rows] or [[pad_id]]
-    masks: Sequence[Sequence[int]] = [row.mask for row in rows] or [[0]]
-    logprobs: Sequence[Sequence[float]] = [row.logprobs for row in rows] or [[0.0]]
+    blank = max(0, height - len(rows))
+    prompts: Sequence[Sequence[int]] = [*(row.prompt_ids for row in rows), *[[pad_id]] * blank]
+    completions: Sequence[Sequence[int]] = [*(row.completion_ids for row in rows), *[[pad_id]] * blank]
+    masks: Sequence[Sequence[int]] = [*(row.mask for row in rows), *[[0]] * blank]
+    logprobs: Sequence[Sequence[float]] = [*(row.logprobs for row in rows), *[[0.0]] * blank]
     found = {
         "prompt_ids": _padded(prompts, pad_id, "left"),
         "prompt_mask": _padded([[1] * len(ids) for ids in prompts], 0, "left"),
@@ -130,11 +132,12 @@ def tensors(rows: Sequence[RlRow], pad_id: int, device: torch.device) -> dict[st
     return {name: tensor.to(device) for name, tensor in found.items()}
 
 
-def advantage_tensor(advantages: Sequence[float] | Sequence[Sequence[float]]) -> torch.Tensor:
-    """One advantage per row, as (B,), or one per token, as (B, C); without rows, a zero."""
+def advantage_tensor(advantages: Sequence[float] | Sequence[Sequence[float]], height: int = 1) -> torch.Tensor:
+    """One advantage per row, as (B,), or one per token, as (B, C); zeros for rows that are lacking to `height`."""
+    blank = max(0, height - len(advantages))
     if advantages and isinstance(advantages[0], Sequence):
-        return _padded(cast(Sequence[Sequence[float]], advantages), 0.0, "right")
-    return torch.tensor(advantages or [0.0], dtype=torch.float32)
+        return _padded([*cast(Sequence[Sequence[float]], advantages), *[[0.0]] * blank], 0.0, "right")
+    return torch.tensor([*advantages, *[0.0] * blank], dtype=torch.float32)
 
 
 def figures(trajectories: Sequence[Trajectory], episodes: Episodes) -> dict[str, float]:

@@ -80,20 +80,27 @@ class _ForTrl(PlaysEpisodes):
     def inputs_of(self, episodes: Episodes) -> list[Inputs]:
         """Padded rows with advantages, and with what model and reference make of them before any update."""
         parts = self.parts_of(episodes.rows)
-        own = self.ranks.share(parts)
-        made = [self._measured(part) for part in own]
+        own, heights = self.ranks.share(parts), self._heights(parts)
+        made = [self._measured(part, height) for part, height in zip(own, heights, strict=True)]
         advantages = self._advantages(episodes, list(zip(own, made, strict=True)))
         ends = [*accumulate(map(len, parts))]
         of_parts = [advantages[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
-        for of_part, inputs in zip(self.ranks.share(of_parts), made, strict=True):
-            inputs["advantages"] = batch.advantage_tensor(of_part).to(self.accelerator.device)
+        for of_part, inputs, height in zip(self.ranks.share(of_parts), made, heights, strict=True):
+            inputs["advantages"] = batch.advantage_tensor(of_part, height).to(self.accelerator.device)
         self._weigh(made, parts)
         return made
 
-    def _measured(self, rows: list[RlRow]) -> Inputs:
+    def _heights(self, parts: list[list[RlRow]]) -> list[int]:
+        """Rows of each of this process's forward passes, as many as any other's at that moment: TRL's figures are
+        gathered row by row. What a process has too few is filled up with rows of which nothing is scored."""
+        size = self.ranks.size
+        turns = [parts[start : start + size] for start in range(0, len(parts), size)]
+        return [max(1, *map(len, turn)) for turn in turns]
+
+    def _measured(self, rows: list[RlRow], height: int) -> Inputs:
         """Tensors of some rows, with what model and reference make of them before any update."""
         pad_id = cast(Any, self.processing_class).pad_token_id or 0
-        found: Inputs = batch.tensors(rows, pad_id, self.accelerator.device)
+        found: Inputs = batch.tensors(rows, pad_id, self.accelerator.device, height)
         sampled_BC = found["tool_mask"]
         found["view"] = View(torch.cat([found["prompt_mask"], found["completion_mask"]], 1), sampled_BC)
         model, checkpointing = cast(Any, self.model), cast(Any, self.args.gradient_checkpointing_kwargs)
@@ -140,9 +147,8 @@ class _ForTrl(PlaysEpisodes):
         tokens = torch.tensor(float(sum(sum(row.mask) for part in parts for row in part)))
         windows = [parts[start : start + self.window] for start in range(0, len(parts), self.window)]
         rows = [sum(map(len, window)) for window in windows for _ in window]
-        shares = [len(part) * self.window / max(1, of) for part, of in zip(parts, rows, strict=True)]
-        for own, share in zip(inputs, self.ranks.share(shares), strict=True):
-            weight = share if self._means_over_rows() else 1.0
+        for own, of, height in zip(inputs, self.ranks.share(rows), self._heights(parts), strict=True):
+            weight = height * self.window / max(1, of) if self._means_over_rows() else 1.0
             own |= {"weight": weight, "num_items_in_batch": tokens.to(self.accelerator.device)}
 
     def _means_over_rows(self) -> bool:
@@ -162,8 +168,8 @@ class OnlineGrpoTrainer(_ForTrl, GRPOTrainer):  # type: ignore[misc]
     def _wants_old(self) -> bool:
         return super()._wants_old() or self.use_vllm
 
-    def _measured(self, rows: list[RlRow]) -> Inputs:
-        found = super()._measured(rows)
+    def _measured(self, rows: list[RlRow], height: int) -> Inputs:
+        found = super()._measured(rows, height)
         if self.use_vllm:
             found["importance_sampling_ratio"] = corrected(found, self.stage)
         return found
@@ -197,7 +203,7 @@ class OnlineRlooTrainer(_ForTrl, RLOOTrainer):  # type: ignore[misc]
             return [0.0] * len(rows)
         apart_BC = (inputs["old_per_token_logps"] - inputs["ref_per_token_logps"]) * inputs["tool_mask"]
         self.note({"kl": float(apart_BC.sum() / inputs["tool_mask"].sum().clamp(min=1))})
-        return (self.beta * apart_BC.sum(1)).tolist()
+        return (self.beta * apart_BC.sum(1)).tolist()[: len(rows)]
 
     def inputs_of(self, episodes: Episodes) -> list[Inputs]:
         """The same, with RLOO's one mask and its ratios of whole rows."""
